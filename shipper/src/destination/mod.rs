@@ -1,0 +1,277 @@
+//! Where records go: one folder for each kind of destination, each a pair of pure functions.
+//!
+//! # In scope
+//! Turning a batch into one request ([`Destination::encode`]) and one response into a verdict for every single record
+//! ([`Destination::decode`]); the limits of the API; what its errors mean.
+//!
+//! # Out of scope
+//! Sockets, threads, retries, clocks: [`crate::transport`] sends, [`crate::deliver`] decides when and how often.
+//!
+//! # Invariants
+//! 1. `encode` is a function of its arguments: the same batch, attempt and context give the same bytes, so that a batch
+//!    that is sent again after a crash is recognisable as the same.
+//! 2. Nothing counts as stored by default: a response that `decode` does not know is [`Outcome::Unclear`].
+//! 3. No secret is in a `Debug` form, an error or a reason.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::spool::draft::TableEntry;
+use crate::spool::identity::RecordId;
+use crate::time::Timestamp;
+
+/// One record of a batch, borrowed from the spool's blocks.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "made by deliver, read by destinations")]
+pub struct Record<'a> {
+    /// Who it is.
+    pub id: RecordId,
+    /// Its table entry: key, event time, categories.
+    pub entry: &'a TableEntry,
+    /// Its JSON object, without a newline.
+    pub json: &'a [u8],
+}
+
+/// Records that go into one request, in the order of the spool.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "made by deliver, read by destinations")]
+pub struct Batch<'a> {
+    /// Never empty, and inside [`Limits`].
+    pub records: &'a [Record<'a>],
+    /// What the journal says of this sending.
+    pub attempt: &'a Attempt,
+}
+
+/// The journalled facts of a batch: written before its first send, the same for every further one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by deliver, read by destinations")]
+pub struct Attempt {
+    /// 64 random bits, drawn when the batch was made: the same for every sending of the same bytes, never used for others.
+    pub nonce: u64,
+    /// When the batch was made. Every time in an object's name comes from here.
+    pub made_at: Timestamp,
+    /// The name: object key or Idempotency-Key, from [`Destination::name`] when the batch was made.
+    pub name: String,
+    /// Format of the body, as it was when the batch was made.
+    pub format: Format,
+    /// Compression of the body, as it was when the batch was made.
+    pub compression: Compression,
+    /// How often it has been sent before: 0 for the first time.
+    pub earlier: u32,
+}
+
+/// What a sending takes from outside: time and credentials, so that encoding stays pure.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Context {
+    /// Now, for signatures.
+    pub now: Timestamp,
+}
+
+impl Context {
+    /// A context at `now`.
+    pub fn at(now: Timestamp) -> Self {
+        Self { now }
+    }
+}
+
+/// How records are laid out in a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "journalled: a new one is a new format")]
+pub enum Format {
+    /// One JSON object a line.
+    Ndjson,
+    /// One JSON array.
+    JsonArray,
+}
+
+/// How a body is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "journalled: a new one is a new format")]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip (RFC 1952).
+    Gzip,
+    /// Zstandard (RFC 8878).
+    Zstd,
+}
+
+/// What one request may hold. A batch closes only when the next record does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by destinations, read by deliver")]
+pub struct Limits {
+    /// Uncompressed bytes: the sum over the records of JSON bytes plus `overhead`, plus `envelope`.
+    pub bytes: u64,
+    /// Records; at most [`Limits::MAX_RECORDS`].
+    pub records: u32,
+    /// Bytes that each record costs beside its JSON (a comma, a newline, CloudWatch's 26).
+    pub overhead: u32,
+    /// Bytes that a request costs beside its records.
+    pub envelope: u32,
+    /// JSON bytes of one record, above which it can never be accepted; `u64::MAX` when only `bytes` counts.
+    pub record_bytes: u64,
+    /// The largest difference between the event times in one request.
+    pub span: Option<Duration>,
+    /// Batches on their way at the same time: 1 where order matters.
+    pub in_flight: u8,
+}
+
+impl Limits {
+    /// The most records in one batch, so that a journal entry's bitmap has a bounded size.
+    pub const MAX_RECORDS: u32 = 32_768;
+    /// The most batches in flight, so that a cursor file has a bounded size.
+    pub const MAX_IN_FLIGHT: u8 = 4;
+}
+
+/// Identifies what decides where and how bytes land (target, format, account; never a secret): a re-send under another
+/// fingerprint than the journalled one is not a re-send.
+pub type Fingerprint = [u8; 16];
+
+/// The SHA-256 of the uncompressed body, put by `encode` into the request's extensions; the journal keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a plain digest")]
+pub struct BodyDigest(pub [u8; 32]);
+
+/// A kind of destination, configured. Pure: see the module's invariants.
+pub trait Destination: Send + Sync {
+    /// The kind's name in a configuration, as `http`.
+    fn kind(&self) -> &'static str;
+
+    /// Where records go, for a person; no secret in it.
+    fn target(&self) -> String;
+
+    /// What a request may hold.
+    fn limits(&self) -> Limits;
+
+    /// See [`Fingerprint`].
+    fn fingerprint(&self) -> Fingerprint;
+
+    /// Format and compression of new batches.
+    fn body(&self) -> (Format, Compression);
+
+    /// The name for a new batch: a pure function of its bounds, `made_at` and `nonce`. At most 1,024 bytes.
+    fn name(&self, bounds: &Bounds, made_at: Timestamp, nonce: u64) -> String;
+
+    /// The request for `batch`, with a [`BodyDigest`] among its extensions.
+    ///
+    /// # Errors
+    /// [`EncodeError`]: nothing was sent; the destination is held.
+    fn encode(&self, batch: &Batch<'_>, context: &Context) -> Result<http::Request<Vec<u8>>, EncodeError>;
+
+    /// What `response`, to the request that `encode` made of `batch`, says of each record.
+    fn decode(&self, batch: &Batch<'_>, response: &http::Response<Vec<u8>>) -> Outcome;
+}
+
+/// From where to where a batch goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by deliver, read by destinations")]
+pub struct Bounds {
+    /// The first record.
+    pub first: RecordId,
+    /// The last record. May be of another epoch than the first.
+    pub last: RecordId,
+    /// Smallest event time.
+    pub earliest: Timestamp,
+    /// Largest event time.
+    pub latest: Timestamp,
+    /// How many records.
+    pub count: u32,
+}
+
+/// Why a batch cannot be encoded. The destination is held with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// A credential cannot be had: which, and what to do.
+    Credentials(String),
+    /// The request cannot be built from the configuration: what is wrong with which key.
+    Request(String),
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credentials(what) => write!(f, "no credentials: {what}"),
+            Self::Request(what) => write!(f, "the request cannot be built: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for EncodeError {}
+
+/// What became of one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "deliver must treat all of them")]
+pub enum Verdict {
+    /// The destination says that it has it.
+    Stored,
+    /// The destination says that it will never take this record.
+    Rejected {
+        /// The destination's own code, as `tooOldLogEvent`.
+        code: String,
+        /// For a person, with what to do.
+        reason: String,
+    },
+    /// Try this record again.
+    Retry {
+        /// Not before this long.
+        after: Option<Duration>,
+    },
+}
+
+/// What a response says of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "deliver must treat all of them")]
+pub enum Outcome {
+    /// One verdict for each record, in the batch's order.
+    Verdicts(Vec<Verdict>),
+    /// Every record is stored.
+    Stored,
+    /// The name is taken and the destination creates only: stored if an earlier attempt may have made it, else Held(conflict).
+    Exists {
+        /// For a person.
+        reason: String,
+    },
+    /// The same batch again, later and slower.
+    Throttled {
+        /// Not before this long.
+        after: Option<Duration>,
+        /// For a person.
+        reason: String,
+    },
+    /// The same batch again, later: nothing of it is stored.
+    Unavailable {
+        /// Not before this long.
+        after: Option<Duration>,
+        /// For a person.
+        reason: String,
+    },
+    /// Who we are or what we may do is wrong: held until it is right, nothing dropped.
+    Auth {
+        /// For a person, with what to do.
+        reason: String,
+    },
+    /// The destination is missing or misnamed: held until it is right, nothing dropped.
+    Config {
+        /// For a person, with what to do.
+        reason: String,
+    },
+    /// The request is too large: halve it.
+    TooLarge {
+        /// For a person.
+        reason: String,
+    },
+    /// The request is refused for what it holds: some record of it may be the cause. Bisect.
+    Refused {
+        /// The destination's own code, or the HTTP status.
+        code: String,
+        /// For a person.
+        reason: String,
+    },
+    /// It may or may not be stored: the same batch again, under the same name.
+    Unclear {
+        /// For a person.
+        reason: String,
+    },
+}

@@ -1,0 +1,6 @@
+//! The durable log between whoever hands records over and whoever ships them.
+
+pub mod count;
+pub mod draft;
+pub mod identity;
+pub mod storage;

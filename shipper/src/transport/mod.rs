@@ -1,0 +1,48 @@
+//! The way to a destination: requests out, responses in.
+//!
+//! # Out of scope
+//! What the bytes mean ([`crate::destination`]); when to send again ([`crate::deliver`]).
+
+use std::fmt;
+
+/// Sends one request and waits for its response, on the calling thread, inside its own time limits.
+pub trait Transport: Send + Sync {
+    /// Sends `request`. Any status is a response, not an error; redirects are not followed.
+    ///
+    /// # Errors
+    /// [`SendError`], which tells whether the receiver may have the request.
+    fn send(&self, request: &http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, SendError>;
+}
+
+/// Why there is no response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The receiver cannot have seen the request: name not found, connection refused, TLS not agreed.
+    NotSent {
+        /// What happened and what to do, with the host; no secret in it.
+        reason: String,
+    },
+    /// The request, or a part of it, went out and no response came back: it may be stored.
+    Unanswered {
+        /// What happened and what to do, with the host; no secret in it.
+        reason: String,
+    },
+    /// The receiver's certificate, or ours, is not accepted.
+    Tls {
+        /// What happened and what to do, with the host; no secret in it.
+        reason: String,
+    },
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSent { reason } => write!(f, "not sent: {reason}"),
+            Self::Unanswered { reason } => write!(f, "sent, but no answer: {reason}"),
+            Self::Tls { reason } => write!(f, "TLS: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for SendError {}
