@@ -16,12 +16,18 @@ pub mod fs;
 #[cfg(any(test, feature = "_sim"))]
 pub mod sim;
 
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod differential;
+
 use std::io;
 use std::sync::Arc;
 
 /// A directory with everything below it.
 ///
-/// All paths are relative to the root, e.g. `segments/0000000000000007.seg`; none has a `..` part or starts with `/`.
+/// All paths are relative to the root, e.g. `segments/0000000000000007.seg`; one with an empty, `.` or `..` part (so
+/// also one that starts with `/`) is `InvalidInput`. `rename`, `link_new` and `remove` are for files only.
 /// Every method may fail with any [`io::Error`]; a full disk is [`io::ErrorKind::StorageFull`] (or `QuotaExceeded`).
 pub trait Storage: Send + Sync {
     /// Opens an existing file, for reading and writing when `access` says so. `NotFound` when there is none.
@@ -31,10 +37,12 @@ pub trait Storage: Send + Sync {
     /// The name is durable only after [`Storage::sync_dir`] of its folder, the content after [`StorageFile::sync_data`].
     fn create_new(&self, path: &str) -> io::Result<Arc<dyn StorageFile>>;
 
-    /// Creates a folder (0700) and those above it; an existing one is no error. Durable after `sync_dir` of its parent.
+    /// Creates a folder (0700) and those above it; an existing one is no error. Durable after `sync_dir` of its parent,
+    /// and of the parent of each above it that was new: see [`create_dir_durable`].
     fn create_dir(&self, path: &str) -> io::Result<()>;
 
-    /// Gives `from` the name `to`, replacing what has it, atomically for every reader. Durable after `sync_dir`.
+    /// Gives `from` the name `to`, replacing what has it, atomically for every reader. Durable after `sync_dir` of both
+    /// folders. Nothing happens when both are names of the same file.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Gives `from` the second name `to`; `AlreadyExists` when something has it. Atomic, also against other processes.
@@ -43,7 +51,8 @@ pub trait Storage: Send + Sync {
     /// Removes a file. `NotFound` when there is none.
     fn remove(&self, path: &str) -> io::Result<()>;
 
-    /// Names (not paths) and sizes of the files and folders directly below `path`, in no order. `""` is the root.
+    /// Names (not paths) and sizes of the files and folders directly below `path`, in no order. `""` is the root. What
+    /// is neither, or has a name that is not UTF-8, is not ours and left out.
     fn list(&self, path: &str) -> io::Result<Vec<DirEntry>>;
 
     /// Makes the names in the folder `path` durable.
@@ -53,7 +62,8 @@ pub trait Storage: Send + Sync {
     /// without waiting; `None` when another holder, in this process or any other, has it. Dropping the guard frees it.
     fn try_lock(&self, path: &str) -> io::Result<Option<Box<dyn LockGuard>>>;
 
-    /// Whether anybody, in this process or any other, holds the lock on `path`. Takes nothing. False without the file.
+    /// Whether anybody, in this process or any other, holds the lock on `path`. Disturbs neither its holder nor who
+    /// tries to take it. False without the file.
     fn is_locked(&self, path: &str) -> io::Result<bool>;
 
     /// Bytes of the filesystem in all, and those that an unprivileged process may still use.
@@ -76,10 +86,13 @@ pub trait StorageFile: Send + Sync {
     /// Writes all of `bytes`, or fails; after a failure any part may have been written.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Reserves real blocks up to `len` (zeros), so that later writes below it cannot fail for want of space.
+    /// Makes the file at least `len` bytes long (zeros) and reserves real blocks up to there, so that later writes below
+    /// cannot fail for want of space. After a failure the file may have grown. Where the filesystem copies on write,
+    /// nobody can promise this.
     fn allocate(&self, len: u64) -> io::Result<()>;
 
-    /// Cuts the file at `len`, or grows it with zeros that need not have blocks.
+    /// Cuts the file at `len`, or grows it with zeros that need not have blocks. What was cut reads as zeros when the
+    /// file grows again.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
     /// Returns when the data, and the size needed to read it, are durable. After an error nothing is known of any byte
@@ -172,7 +185,44 @@ pub fn write_atomic(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Resu
     storage.sync_dir(parent(path))
 }
 
+/// Creates the folder `path` and those above it, and makes all of them durable.
+///
+/// # Errors
+/// Whatever a step gives.
+pub fn create_dir_durable(storage: &dyn Storage, path: &str) -> io::Result<()> {
+    storage.create_dir(path)?;
+    let mut folder = path;
+    while !folder.is_empty() {
+        folder = parent(folder);
+        storage.sync_dir(folder)?;
+    }
+    Ok(())
+}
+
 /// The folder that holds `path`; `""` for a name directly below the root.
 pub fn parent(path: &str) -> &str {
     path.rfind('/').map_or("", |slash| &path[..slash])
+}
+
+/// The last part of a path.
+fn name_of(path: &str) -> io::Result<&str> {
+    match parts(path)?.last() {
+        Some(name) => Ok(name),
+        None => Err(invalid(path)),
+    }
+}
+
+/// The parts of a path; none for the root, `""`.
+fn parts(path: &str) -> io::Result<impl Iterator<Item = &str>> {
+    let is_fine = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\0');
+    if path.is_empty() || path.split('/').all(is_fine) {
+        Ok(path.split('/').filter(|part| !part.is_empty()))
+    } else {
+        Err(invalid(path))
+    }
+}
+
+fn invalid(path: &str) -> io::Error {
+    let message = format!("{path:?} is not the path of something below the root");
+    io::Error::new(io::ErrorKind::InvalidInput, message)
 }
