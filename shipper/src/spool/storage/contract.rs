@@ -4,9 +4,12 @@ use std::io::ErrorKind;
 
 use super::{Access, EntryKind, Storage, create_dir_durable, read_small, write_atomic};
 
+/// A check, run in the folder that it is given.
+type Check = fn(&dyn Storage, &str);
+
 /// Runs every check, each in a folder of its own.
 pub(crate) fn check_all(storage: &dyn Storage) {
-    let checks: [(&str, fn(&dyn Storage, &str)); 11] = [
+    let checks: [(&str, Check); 11] = [
         ("paths", paths_stay_below_the_root),
         ("creation", a_file_is_created_once),
         ("access", an_access_is_kept_to),
