@@ -26,6 +26,7 @@ pub mod ingest;
 pub mod random;
 pub mod record;
 pub mod seal;
+pub mod secret;
 pub mod spool;
 pub mod time;
 pub mod transport;

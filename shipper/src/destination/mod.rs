@@ -13,8 +13,23 @@
 //! 2. Nothing counts as stored by default: a response that `decode` does not know is [`Outcome::Unclear`].
 //! 3. No secret is in a `Debug` form, an error or a reason.
 
+pub mod body;
+pub mod check;
+pub mod config;
+#[cfg(test)]
+mod contract;
+pub mod endpoint;
+pub mod file;
+pub mod http;
+mod load;
+pub mod object_name;
+mod reply;
+
 use std::fmt;
 use std::time::Duration;
+
+pub use config::{ConfigError, KindConfig, Route, build};
+pub use load::{Fit, Load};
 
 use crate::spool::draft::TableEntry;
 use crate::spool::identity::RecordId;
@@ -128,6 +143,18 @@ impl Limits {
 /// fingerprint than the journalled one is not a re-send.
 pub type Fingerprint = [u8; 16];
 
+/// A fingerprint of `parts`, each with its length, so that no two lists of parts run into one another.
+fn fingerprint(kind: &str, parts: &[&str]) -> Fingerprint {
+    let mut hasher = blake3::Hasher::new();
+    for part in [&[kind], parts].concat() {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let mut fingerprint = [0; 16];
+    fingerprint.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    fingerprint
+}
+
 /// The SHA-256 of the uncompressed body, put by `encode` into the request's extensions; the journal keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a plain digest")]
@@ -157,10 +184,10 @@ pub trait Destination: Send + Sync {
     ///
     /// # Errors
     /// [`EncodeError`]: nothing was sent; the destination is held.
-    fn encode(&self, batch: &Batch<'_>, context: &Context) -> Result<http::Request<Vec<u8>>, EncodeError>;
+    fn encode(&self, batch: &Batch<'_>, context: &Context) -> Result<::http::Request<Vec<u8>>, EncodeError>;
 
     /// What `response`, to the request that `encode` made of `batch`, says of each record.
-    fn decode(&self, batch: &Batch<'_>, response: &http::Response<Vec<u8>>) -> Outcome;
+    fn decode(&self, batch: &Batch<'_>, response: &::http::Response<Vec<u8>>) -> Outcome;
 }
 
 /// From where to where a batch goes.

@@ -3,6 +3,11 @@
 //! # Out of scope
 //! What the bytes mean ([`crate::destination`]); when to send again ([`crate::deliver`]).
 
+pub mod file;
+pub mod http;
+#[cfg(any(test, feature = "_sim"))]
+pub mod scripted;
+
 use std::fmt;
 
 /// Sends one request and waits for its response, on the calling thread, inside its own time limits.
@@ -11,8 +16,14 @@ pub trait Transport: Send + Sync {
     ///
     /// # Errors
     /// [`SendError`], which tells whether the receiver may have the request.
-    fn send(&self, request: &http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, SendError>;
+    fn send(&self, request: &::http::Request<Vec<u8>>) -> Result<::http::Response<Vec<u8>>, SendError>;
 }
+
+/// Put into a response's extensions when its body is not whole: larger than what is kept, or the connection broke in the
+/// middle of it. Its status and headers are as they were sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a plain mark")]
+pub struct BodyCut;
 
 /// Why there is no response.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,324 @@
+//! From a table of keys and values to a validated destination, and from that to its two halves. Pure but for the
+//! certificates that [`build`] reads.
+//!
+//! A value is what TOML gives or the text that a stanza gives: flags, lists, sizes and times are taken from both.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+
+use super::check::Check;
+use super::{Compression, Destination, Format, file, http};
+use crate::config::Environment;
+use crate::transport::Transport;
+
+/// One destination of any kind, validated.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum KindConfig {
+    /// A local directory.
+    File(file::Config),
+    /// Any HTTP endpoint.
+    Http(Box<http::Config>),
+}
+
+impl KindConfig {
+    /// The kinds by the names they have in a configuration.
+    pub const KINDS: &'static [&'static str] = &[file::KIND, http::KIND];
+
+    /// The keys of a kind's own, beside those that every destination has; `None` when there is no such kind.
+    pub fn keys(kind: &str) -> Option<&'static [&'static str]> {
+        match kind {
+            file::KIND => Some(file::RawConfig::KEYS),
+            http::KIND => Some(http::RawConfig::KEYS),
+            _ => None,
+        }
+    }
+
+    /// Validates the keys of a kind's own. `environment` gives `env:` secrets and the proxy.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the key and what to do.
+    pub fn from_table(
+        kind: &str,
+        table: toml::Table,
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
+        let Some(keys) = Self::keys(kind) else {
+            return Err(ConfigError::UnknownKind {
+                given: kind.to_owned(),
+                nearest: nearest(kind, Self::KINDS),
+            });
+        };
+        if let Some(key) = table.keys().find(|key| !keys.contains(&key.as_str())) {
+            return Err(ConfigError::UnknownKey {
+                key: key.clone(),
+                kind: kind.to_owned(),
+                nearest: nearest(key, keys),
+            });
+        }
+        match kind {
+            file::KIND => from_raw::<file::RawConfig>(table)?.validate().map(Self::File),
+            _ => from_raw::<http::RawConfig>(table)?
+                .validate(environment)
+                .map(|config| Self::Http(Box::new(config))),
+        }
+    }
+
+    /// The kind's name.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::File(_) => file::KIND,
+            Self::Http(_) => http::KIND,
+        }
+    }
+}
+
+fn from_raw<'de, T: Deserialize<'de>>(table: toml::Table) -> Result<T, ConfigError> {
+    // A type error names no key here, so each key is tried alone before the whole is blamed.
+    T::deserialize(toml::Value::Table(table)).map_err(|error| ConfigError::Type {
+        problem: error.to_string().trim().to_owned(),
+    })
+}
+
+fn nearest(given: &str, known: &[&'static str]) -> Option<&'static str> {
+    let given = given.to_ascii_lowercase();
+    known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(&given, known), *known))
+        .min()
+        .filter(|(distance, known)| *distance <= known.len().div_ceil(3))
+        .map(|(_, known)| known)
+}
+
+/// A destination, ready for use: what its bytes mean and how they get there.
+#[derive(Clone)]
+#[expect(clippy::exhaustive_structs, reason = "made here, taken apart by deliver")]
+pub struct Route {
+    /// Turns batches into requests and responses into verdicts.
+    pub destination: Arc<dyn Destination>,
+    /// Sends the requests.
+    pub transport: Arc<dyn Transport>,
+    /// Proves, as far as the destination allows, that records would arrive.
+    pub check: Arc<dyn Check>,
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("kind", &self.destination.kind())
+            .field("target", &self.destination.target())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes the two halves of a destination. Reads certificates and keys, opens nothing else and connects to nothing.
+///
+/// # Errors
+/// [`ConfigError`] when a certificate or key cannot be read or does not fit.
+pub fn build(config: &KindConfig) -> Result<Route, ConfigError> {
+    match config {
+        KindConfig::File(config) => Ok(file::route(config)),
+        KindConfig::Http(config) => http::route(config),
+    }
+}
+
+/// Why a destination's keys cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// No such kind of destination.
+    UnknownKind {
+        /// As written.
+        given: String,
+        /// The kind that was probably meant.
+        nearest: Option<&'static str>,
+    },
+    /// The kind has no such key.
+    UnknownKey {
+        /// As written.
+        key: String,
+        /// The kind.
+        kind: String,
+        /// The key that was probably meant.
+        nearest: Option<&'static str>,
+    },
+    /// A value of the wrong type.
+    Type {
+        /// Which key and what it must be.
+        problem: String,
+    },
+    /// A key that the kind needs is missing.
+    Missing {
+        /// The key.
+        key: &'static str,
+        /// What it is, with an example.
+        expected: &'static str,
+    },
+    /// A value that cannot be used.
+    Invalid {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it and what to do; no secret in it.
+        problem: String,
+    },
+}
+
+impl ConfigError {
+    /// The key at fault, when one is.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::UnknownKind { .. } => Some("type"),
+            Self::UnknownKey { key, .. } => Some(key),
+            Self::Missing { key, .. } | Self::Invalid { key, .. } => Some(key),
+            Self::Type { .. } => None,
+        }
+    }
+
+    pub(crate) fn invalid(key: &'static str, problem: impl fmt::Display) -> Self {
+        Self::Invalid {
+            key,
+            problem: problem.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let meant = |f: &mut fmt::Formatter<'_>, nearest: &Option<&'static str>| match nearest {
+            Some(nearest) => write!(f, "; did you mean `{nearest}`?"),
+            None => Ok(()),
+        };
+        match self {
+            Self::UnknownKind { given, nearest } => {
+                write!(f, "`type`: there is no destination `{given}`; there are ")?;
+                write!(f, "{}", KindConfig::KINDS.join(", "))?;
+                meant(f, nearest)
+            }
+            Self::UnknownKey { key, kind, nearest } => {
+                write!(f, "`{key}` is no key of a `{kind}` destination")?;
+                meant(f, nearest)
+            }
+            Self::Type { problem } => f.write_str(problem),
+            Self::Missing { key, expected } => write!(f, "`{key}` is missing: set it to {expected}"),
+            Self::Invalid { key, problem } => write!(f, "`{key}`: {problem}"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Format {
+    /// From its name in a configuration.
+    pub(crate) fn from_name(name: &str) -> Result<Self, ConfigError> {
+        match name {
+            "ndjson" => Ok(Self::Ndjson),
+            "json_array" => Ok(Self::JsonArray),
+            _ => Err(ConfigError::invalid(
+                "format",
+                format!("`{name}` is no format; use `ndjson` or `json_array`"),
+            )),
+        }
+    }
+}
+
+impl Compression {
+    /// From its name in a configuration.
+    pub(crate) fn from_name(name: &str) -> Result<Self, ConfigError> {
+        match name {
+            "none" => Ok(Self::None),
+            "gzip" => Ok(Self::Gzip),
+            "zstd" => Ok(Self::Zstd),
+            _ => Err(ConfigError::invalid(
+                "compression",
+                format!("`{name}` is no compression; use `none`, `gzip` or `zstd`"),
+            )),
+        }
+    }
+}
+
+/// A flag: TOML's `true`, or the words that the host accepts in a stanza.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flag(pub(crate) bool);
+
+/// One text or several: a TOML array, or text with commas between. Numbers are taken as their text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Many(pub(crate) Vec<String>);
+
+/// A whole number: TOML's own or as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Whole(pub(crate) i64);
+
+macro_rules! deserialize_by {
+    ($name:ident, $expecting:expr, { $($methods:tt)* }) => {
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct By;
+                impl<'de> Visitor<'de> for By {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str($expecting)
+                    }
+                    $($methods)*
+                }
+                deserializer.deserialize_any(By)
+            }
+        }
+    };
+}
+
+deserialize_by!(Flag, "true or false", {
+    fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Flag, E> {
+        Ok(Flag(flag))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Flag, E> {
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "on" | "yes" => Ok(Flag(true)),
+            "false" | "off" | "no" => Ok(Flag(false)),
+            _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+        }
+    }
+});
+
+deserialize_by!(Whole, "a whole number", {
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Whole, E> {
+        Ok(Whole(number))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Whole, E> {
+        text.trim()
+            .parse()
+            .map(Whole)
+            .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+    }
+});
+
+deserialize_by!(Many, "a list, or text with commas between its parts", {
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Many, E> {
+        Ok(Many(vec![number.to_string()]))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Many, E> {
+        let parts = text.split(',').map(|part| part.trim().to_owned());
+        Ok(Many(parts.filter(|part| !part.is_empty()).collect()))
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut parts: A) -> Result<Many, A::Error> {
+        let mut many = Vec::new();
+        while let Some(part) = parts.next_element::<toml::Value>()? {
+            many.push(match part {
+                toml::Value::String(text) => text,
+                toml::Value::Integer(number) => number.to_string(),
+                other => {
+                    return Err(de::Error::invalid_type(
+                        de::Unexpected::Other(other.type_str()),
+                        &self,
+                    ));
+                }
+            });
+        }
+        Ok(Many(many))
+    }
+});

@@ -1,0 +1,105 @@
+//! Any HTTP endpoint: one request for each batch, stored as a whole or not at all.
+//!
+//! # In scope
+//! NDJSON or a JSON array, plain or compressed; an `Idempotency-Key` that is the batch's name; what statuses mean.
+//!
+//! # Out of scope
+//! Credentials: [`crate::transport::http`] puts them in, so that a request as encoded here holds none and a rotated
+//! token needs no new encoding. A verdict for each record: a plain endpoint has one answer for all of them.
+//!
+//! # Invariants
+//! 1. Only a status in `success_codes` means "stored"; redirects are not followed and never do.
+//! 2. A sending that may have been stored is sent again under the same key and with the same plain bytes.
+
+mod check;
+mod config;
+mod decode;
+mod encode;
+mod limits;
+mod success;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use ::http::{Request, Response};
+
+pub use config::{Config, RawConfig};
+
+use super::config::{ConfigError, Route};
+use super::{
+    Batch, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits, Outcome,
+};
+use crate::time::Timestamp;
+use crate::transport::http::HttpTransport;
+
+/// The kind's name in a configuration.
+pub(super) const KIND: &str = "http";
+
+/// A configured endpoint.
+#[derive(Clone, Debug)]
+pub struct Http {
+    config: Config,
+}
+
+impl Http {
+    /// An endpoint as configured.
+    pub fn new(config: Config) -> Self {
+        Self { config }
+    }
+}
+
+/// Endpoint and transport in one.
+pub(super) fn route(config: &Config) -> Result<Route, ConfigError> {
+    let transport = HttpTransport::new(config.options.clone())
+        .map_err(|error| ConfigError::invalid(error.key(), error.to_string()))?;
+    let destination = Arc::new(Http::new(config.clone()));
+    Ok(Route {
+        destination: destination.clone(),
+        transport: Arc::new(transport),
+        check: destination,
+    })
+}
+
+impl Destination for Http {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn target(&self) -> String {
+        self.config.endpoint.to_string()
+    }
+
+    fn limits(&self) -> Limits {
+        limits::limits(self.config.format)
+    }
+
+    /// Of method, URL and user. The query string counts, since it may choose where records land; of a digest of sixteen
+    /// bytes it cannot be told.
+    fn fingerprint(&self) -> Fingerprint {
+        let uri = self.config.endpoint.uri().to_string();
+        let account = self.config.account.as_deref().unwrap_or_default();
+        super::fingerprint(KIND, &[self.config.method.as_str(), &uri, account])
+    }
+
+    fn body(&self) -> (Format, Compression) {
+        (self.config.format, self.config.compression)
+    }
+
+    /// `{spool}-{epoch}-{first}-{last}-{nonce}`: what a receiver may use to recognise a batch that comes again.
+    fn name(&self, bounds: &Bounds, _made_at: Timestamp, nonce: u64) -> String {
+        let (first, last) = (bounds.first, bounds.last);
+        format!(
+            "{}-{}-{}-{}-{nonce:016x}",
+            first.spool, first.epoch, first.seq, last.seq
+        )
+    }
+
+    fn encode(&self, batch: &Batch<'_>, _context: &Context) -> Result<Request<Vec<u8>>, EncodeError> {
+        encode::encode(&self.config, batch)
+    }
+
+    fn decode(&self, batch: &Batch<'_>, response: &Response<Vec<u8>>) -> Outcome {
+        decode::decode(&self.config, batch.attempt, response)
+    }
+}
