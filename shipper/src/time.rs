@@ -3,6 +3,7 @@
 //! Invariants: a [`Clock`]'s monotonic reading never goes back; its wall reading may (someone may set the clock), so
 //! intervals are always taken from the monotonic one.
 
+use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -31,6 +32,43 @@ impl Timestamp {
     pub fn plus(self, after: Duration) -> Self {
         let nanos = i64::try_from(after.as_nanos()).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(nanos))
+    }
+}
+
+/// A text is not a time of RFC 3339, or not one between 1677 and 2262.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NotATime;
+
+impl fmt::Display for NotATime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "expected a time of RFC 3339 with an offset, as 2026-01-31T12:00:00Z, between 1677 and 2262",
+        )
+    }
+}
+
+impl std::error::Error for NotATime {}
+
+impl std::str::FromStr for Timestamp {
+    type Err = NotATime;
+
+    fn from_str(text: &str) -> Result<Self, NotATime> {
+        let at: jiff::Timestamp = text.parse().map_err(|_| NotATime)?;
+        i64::try_from(at.as_nanosecond()).map(Self).map_err(|_| NotATime)
+    }
+}
+
+impl serde::Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_rfc3339())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -147,6 +185,26 @@ mod tests {
         assert_eq!(Timestamp(0).to_rfc3339(), "1970-01-01T00:00:00.000000000Z");
         assert_eq!(Timestamp(i64::MAX).to_rfc3339(), "2262-04-11T23:47:16.854775807Z");
         assert_eq!(Timestamp(i64::MIN).to_rfc3339(), "1677-09-21T00:12:43.145224192Z");
+    }
+
+    #[test]
+    fn texts_round_trip_and_others_are_refused() {
+        for nanos in [i64::MIN, -1, 0, 1_767_225_600_123_456_789, i64::MAX] {
+            assert_eq!(Timestamp(nanos).to_rfc3339().parse(), Ok(Timestamp(nanos)));
+        }
+        assert_eq!(
+            "2026-01-01T01:00:00+01:00".parse(),
+            Ok(Timestamp(1_767_225_600_000_000_000))
+        );
+        for wrong in [
+            "",
+            "now",
+            "2026-01-01",
+            "2026-01-01T00:00:00",
+            "1600-01-01T00:00:00Z",
+        ] {
+            assert_eq!(wrong.parse::<Timestamp>(), Err(NotATime), "{wrong}");
+        }
     }
 
     #[test]

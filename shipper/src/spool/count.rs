@@ -4,7 +4,8 @@
 ///
 /// Every block carries the deltas of its hand-off; the sums over all blocks are the spool's totals.
 /// Invariant: `received = excluded + duplicate + spooled`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Tally {
     /// Records that could be decoded.

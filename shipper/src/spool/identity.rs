@@ -15,7 +15,7 @@ pub struct Epoch(pub u64);
 ///
 /// `seq` counts from 0 over the whole life of the spool. Blocks that a crash cut off were never acknowledged; their
 /// numbers are used again in the next epoch, so only the triple is unique.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct RecordId {
     /// The spool that holds the record.
     pub spool: SpoolId,
@@ -119,6 +119,19 @@ macro_rules! hex_identity {
 
             fn from_str(text: &str) -> Result<Self, NotHex> {
                 parse_hex(text).map($from)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
             }
         }
     };

@@ -2,6 +2,7 @@
 
 pub mod count;
 pub mod cursor;
+pub mod dead_letter;
 pub mod draft;
 pub mod identity;
 pub mod names;

@@ -6,7 +6,8 @@ use super::settled::{Disposition, Settled};
 ///
 /// The first six are inside the equation of promise 2: every record of the spool is in exactly one of them, or pending.
 /// The others count what happened beside it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 #[expect(
     clippy::exhaustive_structs,
     reason = "this is the format; a new field is a new format"
