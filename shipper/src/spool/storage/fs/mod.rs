@@ -23,6 +23,7 @@
 //! call is what [the trait](super) says; `sync_data` is `fdatasync`, which on Linux also makes a changed size durable,
 //! `sync_dir` is `fsync` of the folder.
 
+mod descriptor;
 mod file;
 mod lock;
 mod root;
@@ -31,7 +32,7 @@ mod root;
 mod tests;
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -46,8 +47,6 @@ pub use root::{RootError, check_private};
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 /// What folders are created with.
 const FOLDER_MODE: Mode = Mode::RWXU;
-/// No descriptor below this one is ours: 0, 1 and 2 belong to the host even while they are closed.
-const FIRST_FD: i32 = 3;
 
 /// A directory of the operating system, held by its descriptor.
 #[derive(Debug)]
@@ -65,11 +64,9 @@ impl FsStorage {
     /// `NotFound`, `NotADirectory`, `PermissionDenied`, ...
     pub fn open(root: impl AsRef<Path>) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let mut fd = retry_on_intr(|| rustix::fs::open(root.as_ref(), flags, Mode::empty()))?;
-        if fd.as_raw_fd() < FIRST_FD {
-            // A folder's descriptor takes no write, so nothing was lost while it had the low number.
-            fd = rustix::io::fcntl_dupfd_cloexec(&fd, FIRST_FD)?;
-        }
+        let fd = retry_on_intr(|| rustix::fs::open(root.as_ref(), flags, Mode::empty()))?;
+        // A folder's descriptor takes no write, so nothing was lost while it had a low number.
+        let fd = descriptor::at_least(descriptor::FIRST, fd)?;
         let stat = rustix::fs::fstat(&fd)?;
         let directory = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
         let us = (rustix::process::geteuid(), rustix::process::getegid());
@@ -97,25 +94,8 @@ impl FsStorage {
         Ok(storage)
     }
 
-    /// Runs `open` so that its descriptor is at least [`FIRST_FD`].
     fn open_above_stdio(&self, open: impl Fn() -> rustix::io::Result<OwnedFd>) -> io::Result<OwnedFd> {
-        // Descriptors are given out from the lowest free number. Free ones below 3 are first filled with copies of the
-        // root, to which nobody can write; moving the file afterwards would leave a moment in which what the host prints
-        // goes into the file.
-        let mut fillers = Vec::new();
-        loop {
-            let filler = rustix::io::fcntl_dupfd_cloexec(&self.root, 0)?;
-            if filler.as_raw_fd() >= FIRST_FD {
-                break;
-            }
-            fillers.push(filler);
-        }
-        let fd = retry_on_intr(&open)?;
-        if fd.as_raw_fd() >= FIRST_FD {
-            return Ok(fd);
-        }
-        // The host has closed one of its streams since the fillers were made.
-        Ok(rustix::io::fcntl_dupfd_cloexec(&fd, FIRST_FD)?)
+        descriptor::open_from(descriptor::FIRST, &self.root, open)
     }
 
     /// Runs `act` in the folder `path`. The descriptor it gets serves as the place of a name, and for nothing else.

@@ -1,6 +1,7 @@
 //! What only a real directory can show; the rest is in [`crate::spool::storage::contract`].
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::cell::Cell;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -27,6 +28,8 @@ fn the_contract_holds() {
 
 #[test]
 fn what_is_created_is_private_and_what_exists_is_left_alone() {
+    // As the host has it with `Daemon On`. No other test of this process minds.
+    rustix::process::umask(Mode::empty());
     let (directory, _) = directory();
     let root = directory.path().join("spool");
     let storage = FsStorage::create(&root).unwrap();
@@ -152,18 +155,36 @@ fn a_spool_demands_an_absolute_private_writable_directory() {
 #[test]
 fn descriptors_are_close_on_exec_and_above_those_of_the_host() {
     let (_directory, storage) = directory();
-    let fds: [OwnedFd; 2] = [
-        storage
-            .in_parent("a", |dir, name| storage.create_file(dir, name))
-            .unwrap()
-            .into_fd(),
-        storage
-            .in_folder("", |dir| storage.open_folder(dir, "."))
-            .unwrap(),
-    ];
-    for fd in fds.iter().chain([&storage.root]) {
-        assert!(fd.as_raw_fd() >= FIRST_FD);
+    let file = storage
+        .in_parent("a", |dir, name| storage.create_file(dir, name))
+        .unwrap()
+        .into_fd();
+    let folder = storage
+        .in_folder("", |dir| storage.open_folder(dir, "."))
+        .unwrap();
+    for fd in [&file, &folder, &storage.root] {
+        assert!(fd.as_raw_fd() >= descriptor::FIRST);
         let flags = rustix::io::fcntl_getfd(fd).unwrap();
         assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
     }
+}
+
+#[test]
+fn a_file_never_has_a_low_number_not_even_for_a_moment() {
+    // The first three numbers are taken in this process, so a higher limit stands in for them.
+    let (directory, storage) = directory();
+    let first = 200;
+    let path = directory.path().join("a");
+    let given = Cell::new(0);
+    let fd = descriptor::open_from(first, &storage.root, || {
+        let fd = rustix::fs::open(&path, OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC, FILE_MODE)?;
+        given.set(fd.as_raw_fd());
+        Ok(fd)
+    });
+    assert!(given.get() >= first);
+    assert_eq!(fd.unwrap().as_raw_fd(), given.get());
+    let moved = descriptor::at_least(first, rustix::io::dup(&storage.root).unwrap()).unwrap();
+    assert!(moved.as_raw_fd() >= first);
+    let flags = rustix::io::fcntl_getfd(&moved).unwrap();
+    assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
 }
