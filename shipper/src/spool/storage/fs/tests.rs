@@ -26,31 +26,55 @@ fn the_contract_holds() {
     contract::check_all(&storage);
 }
 
+/// Set in a child of the test below: where it is to work.
+const CHILD: &str = "AUDITSHIP_TEST_UMASK_CHILD";
+
+/// The umask belongs to the process, so each is tried in a process of its own.
 #[test]
-fn what_is_created_is_private_and_what_exists_is_left_alone() {
-    // As the host has it with `Daemon On`. No other test of this process minds.
-    rustix::process::umask(Mode::empty());
-    let (directory, _) = directory();
-    let root = directory.path().join("spool");
+fn what_is_created_is_private_under_any_umask() {
+    if let Some(path) = std::env::var_os(CHILD) {
+        return what_is_created_is_private(Path::new(&path));
+    }
+    for umask in ["000", "277"] {
+        let (directory, _) = directory();
+        let name = "spool::storage::fs::tests::what_is_created_is_private_under_any_umask";
+        let status = std::process::Command::new("sh")
+            .args(["-c", "umask $1; exec \"$2\" --exact \"$3\"", "sh", umask])
+            .arg(std::env::current_exe().unwrap())
+            .arg(name)
+            .env(CHILD, directory.path())
+            .stdout(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success(), "umask {umask}");
+    }
+}
+
+fn what_is_created_is_private(directory: &Path) {
+    let root = directory.join("spool");
     let storage = FsStorage::create(&root).unwrap();
     storage.create_dir("a/b").unwrap();
     storage.create_new("a/b/c").unwrap();
     storage.try_lock("lock").unwrap().unwrap();
-    assert_eq!(
-        [mode(&root), mode(&root.join("a")), mode(&root.join("a/b"))],
-        [0o700; 3]
-    );
-    assert_eq!([mode(&root.join("a/b/c")), mode(&root.join("lock"))], [0o600; 2]);
+    let folders = [mode(&root), mode(&root.join("a")), mode(&root.join("a/b"))];
+    assert_eq!(folders, [0o700; 3]);
+    let files = [mode(&root.join("a/b/c")), mode(&root.join("lock"))];
+    assert_eq!(files, [0o600; 2]);
+}
 
-    for path in [root.clone(), root.join("a")] {
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o750)).unwrap();
+#[test]
+fn what_exists_keeps_its_mode() {
+    let (directory, storage) = directory();
+    storage.create_dir("a").unwrap();
+    storage.try_lock("lock").unwrap().unwrap();
+    let [root, folder, file] = ["", "a", "lock"].map(|name| directory.path().join(name));
+    for (path, mode) in [(&root, 0o750), (&folder, 0o750), (&file, 0o640)] {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
     }
-    std::fs::set_permissions(root.join("lock"), PermissionsExt::from_mode(0o640)).unwrap();
     let storage = FsStorage::create(&root).unwrap();
     storage.create_dir("a/b").unwrap();
     storage.try_lock("lock").unwrap().unwrap();
-    assert_eq!([mode(&root), mode(&root.join("a"))], [0o750; 2]);
-    assert_eq!(mode(&root.join("lock")), 0o640);
+    assert_eq!([mode(&root), mode(&folder), mode(&file)], [0o750, 0o750, 0o640]);
 }
 
 #[test]
