@@ -1,1 +1,18 @@
-//! The testkit.
+//! What tests and the demo need around the product: its artefacts, and a host that drives the plugin as Fluent Bit does.
+//!
+//! # In scope
+//! * [`artefacts`]: builds the release library and the binary through cargo, and proves that they are of this build;
+//! * [`chunk`]: records as the chunks that a host hands over;
+//! * [`host`]: the host's side of the binary interface, the only module here with unsafe code;
+//! * [`protocol`] and [`process`]: the program `auditship-host`, which runs [`host`] in a process of its own that can be
+//!   told what to do, watched and killed;
+
+//!
+//! # Out of scope
+//! Nothing here is part of the product, and the product knows nothing of it: there are no test hooks in it.
+
+pub mod artefacts;
+pub mod chunk;
+pub mod host;
+pub mod process;
+pub mod protocol;
