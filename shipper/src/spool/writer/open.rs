@@ -1,0 +1,293 @@
+//! Opening a spool for writing: lock, identity, recovery, window.
+
+use std::io;
+use std::sync::Arc;
+
+use super::files::{Files, copy_range};
+use super::space::{QUARANTINE, Space};
+use super::{OpenReport, Writer, WriterOptions};
+use crate::random::Random;
+use crate::spool::block::Position;
+use crate::spool::cursor;
+use crate::spool::error::{AppendError, SpoolError};
+use crate::spool::format::{Flags, Meta};
+use crate::spool::head::{self, HeadFile};
+use crate::spool::identity::{Epoch, SpoolId};
+use crate::spool::keys::{self, Source};
+use crate::spool::meta::{self, Found};
+use crate::spool::recovery::{self, Recovered};
+use crate::spool::segment::{self, FOLDER};
+use crate::spool::storage::{Access, Storage};
+use crate::spool::window::Window;
+use crate::time::{Clock, Timestamp};
+
+/// The writer's lock.
+pub(super) const LOCK: &str = "writer.lock";
+
+impl Writer {
+    /// Opens the spool in `storage` for writing, making it where there is none, and mends what a crash has left.
+    ///
+    /// # Errors
+    /// Any [`SpoolError`]. Nothing that was durable is lost by any of them.
+    pub fn open(
+        storage: Arc<dyn Storage>,
+        options: WriterOptions,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<(Self, OpenReport), SpoolError> {
+        let lock = storage
+            .try_lock(LOCK)
+            .map_err(|error| SpoolError::io("lock", LOCK, &error))?;
+        let lock = lock.ok_or(SpoolError::Locked)?;
+        let now = clock.wall();
+        let epoch = Epoch(random.next_u64()?);
+        let mut report = OpenReport {
+            spool: SpoolId([0; 16]),
+            epoch,
+            created: false,
+            adopted: 0,
+            copied: false,
+            meta_restored: None,
+            torn: None,
+            damaged: Vec::new(),
+        };
+        let spool = identify(&*storage, &options, now, &*random, &mut report)?;
+        report.spool = spool;
+        let published = head::read_head(&*storage)?;
+        let settled = settled(&*storage, spool);
+        let found = recovery::recover(&*storage, spool, epoch, published, settled)?;
+        for name in &found.listing.temporary {
+            // Nothing in a file without its final name ever counted.
+            let _ = storage.remove(&format!("{FOLDER}/{name}"));
+        }
+        for number in &found.void {
+            let _ = storage.remove(&segment::path(*number));
+        }
+        let head_file = HeadFile::open(&*storage, spool)?;
+        let space = Space::new(&*storage, &options, &found.listing);
+        let mut writer = Self {
+            window: Window::new(options.window),
+            storage,
+            clock,
+            random,
+            options,
+            _lock: lock,
+            spool,
+            head_file,
+            unpublished: None,
+            files: Files::new(found.previous, found.next_number),
+            space,
+            tip: found.trusted,
+            synced: found.trusted,
+            pending: false,
+            notes: Vec::new(),
+            buffer: Vec::new(),
+            busy: false,
+        };
+        writer.take_over(found, &mut report)?;
+        Ok((writer, report))
+    }
+
+    /// Turns what recovery found into the state of a writer.
+    fn take_over(&mut self, found: Recovered, report: &mut OpenReport) -> Result<(), SpoolError> {
+        for number in &found.void {
+            self.space.forget(*number);
+        }
+        self.restore_window(&found)?;
+        if let Some(keys) = &found.keys
+            && let (Source::Scanned { index_at: 0, .. }, Some(header)) = (&keys.source, &keys.header)
+            && !keys.index.keys.is_empty()
+        {
+            self.keep(header, &keys.index);
+        }
+        if let Some((position, len)) = found.torn {
+            report.torn = self.quarantine_tail(position, len);
+        }
+        if let Some(adopted) = &found.adopted {
+            report.adopted = found.tip.next_seq - found.trusted.next_seq;
+            let now = self.clock.wall();
+            let made = self
+                .files
+                .create(&*self.storage, self.spool, &found.trusted, now, Some(adopted));
+            let len = made.map_err(SpoolError::Io)?;
+            self.tip = found.tip;
+            self.entered_segment(len);
+        } else {
+            self.tip.next_seq = found.tip.next_seq;
+        }
+        self.synced = self.tip;
+        if found.torn.is_some() || found.adopted.is_some() {
+            self.cut(found.trusted.position());
+        }
+        self.head_file
+            .publish(&self.synced)
+            .map_err(|error| SpoolError::io("write", head::PATH, &error))?;
+        self.storage
+            .sync_dir("")
+            .map_err(|error| SpoolError::io("sync", "the directory", &error))?;
+        report.damaged = found.damaged;
+        self.notes.extend(report.damaged.iter().cloned());
+        if report.copied {
+            self.notes.push(String::from(
+                "this spool was made on another machine: copied, moved or restored",
+            ));
+        }
+        self.notes.extend(report.meta_restored.clone());
+        self.space.measure(&*self.storage, self.clock.monotonic());
+        self.space.set_reserve_aside(&*self.storage);
+        // A full disk keeps the notes waiting; it does not keep the spool from opening.
+        match self.sync() {
+            Ok(_) | Err(AppendError::Full { .. } | AppendError::Io(_)) => Ok(()),
+            Err(_) => Err(SpoolError::NoRandomness),
+        }
+    }
+
+    /// Fills the window from the newest record back, and removes kept indexes from before its beginning.
+    fn restore_window(&mut self, found: &Recovered) -> Result<(), SpoolError> {
+        let adopted = found.adopted.iter().flat_map(|adopted| adopted.keys.iter().rev());
+        let last = found.keys.iter().flat_map(|keys| keys.index.keys.iter().rev());
+        let mut fits = true;
+        for (key, id_hash) in adopted.chain(last) {
+            fits = fits && self.window.restore_older(*key, *id_hash);
+        }
+        let mut before = found
+            .keys
+            .as_ref()
+            .and_then(|keys| keys.header.as_ref())
+            .and_then(|header| header.previous);
+        let mut oldest = found.trusted.segment;
+        while let Some(previous) = before.filter(|_| fits) {
+            let read = keys::read(
+                &*self.storage,
+                self.spool,
+                previous.number,
+                previous.len,
+                previous.index,
+            )?;
+            let Some(read) = read else { break };
+            oldest = previous.number;
+            for (key, id_hash) in read.index.keys.iter().rev() {
+                fits = fits && self.window.restore_older(*key, *id_hash);
+            }
+            before = read.header.and_then(|header| header.previous);
+        }
+        for (number, _) in found
+            .listing
+            .indexes
+            .iter()
+            .filter(|(number, _)| *number < oldest)
+        {
+            if self.storage.remove(&segment::index_path(*number)).is_ok() {
+                self.space.forget_index(*number);
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies what a crash has torn off to `quarantine/`. Where it was put, or nothing when it was empty or could not be
+    /// copied (then it also stays where it is).
+    fn quarantine_tail(&mut self, from: Position, to: u64) -> Option<String> {
+        let path = format!("{QUARANTINE}/{:016x}-{:x}.tail", from.segment, from.offset);
+        let copied = self.copy_tail(from, to, &path);
+        if copied
+            .as_ref()
+            .is_err_and(|error| error.kind() != io::ErrorKind::AlreadyExists)
+        {
+            let _ = self.storage.remove(&path);
+            return None;
+        }
+        Some(path)
+    }
+
+    fn copy_tail(&self, from: Position, to: u64, path: &str) -> io::Result<()> {
+        let source = self.storage.open(&segment::path(from.segment), Access::Read)?;
+        let copy = self.storage.create_new(path)?;
+        let mut at = 0;
+        copy_range(&*source, from.offset, to, |bytes| {
+            copy.write_at(at, bytes)?;
+            at += bytes.len() as u64;
+            Ok(())
+        })?;
+        copy.sync_data()?;
+        self.storage.sync_dir(QUARANTINE)
+    }
+
+    /// Gives back the room of what is void behind `end`. Not needed for safety, so not synced either.
+    fn cut(&mut self, end: Position) {
+        let path = segment::path(end.segment);
+        if let Ok(file) = self.storage.open(&path, Access::ReadWrite)
+            && end.offset > 0
+            && file.set_len(end.offset).is_ok()
+        {
+            self.space.set(end.segment, end.offset);
+        }
+    }
+}
+
+/// The spool's identity: read, mended, or made.
+fn identify(
+    storage: &dyn Storage,
+    options: &WriterOptions,
+    now: Timestamp,
+    random: &dyn Random,
+    report: &mut OpenReport,
+) -> Result<SpoolId, SpoolError> {
+    let machine = *blake3::hash(&options.machine_id).as_bytes();
+    let mut meta = Meta {
+        flags: Flags::default(),
+        spool: SpoolId([0; 16]),
+        machine,
+        created: now,
+        id: options.id.clone(),
+    };
+    match meta::find(storage)? {
+        Found::Intact(found) => {
+            if found.id != options.id {
+                return Err(SpoolError::OtherId {
+                    found: found.id,
+                    wanted: options.id.clone(),
+                });
+            }
+            match found.flags.unknown_read_compat() {
+                0 => {}
+                flags => return Err(SpoolError::ReadOnly { flags }),
+            }
+            let spool = found.spool;
+            if found.machine != machine {
+                report.copied = true;
+                meta::write(storage, &Meta { machine, ..found })?;
+            }
+            return Ok(spool);
+        }
+        Found::Damaged { spool, reason } => {
+            meta.spool = spool;
+            report.meta_restored = Some(reason);
+        }
+        Found::Nothing => {
+            random.fill(&mut meta.spool.0)?;
+            report.created = true;
+        }
+    }
+    for folder in [FOLDER, QUARANTINE, cursor::FOLDER] {
+        storage
+            .create_dir(folder)
+            .map_err(|error| SpoolError::io("create", folder, &error))?;
+    }
+    if report.created {
+        HeadFile::open(storage, meta.spool)?;
+    }
+    storage
+        .sync_dir("")
+        .map_err(|error| SpoolError::io("sync", "the directory", &error))?;
+    meta::write(storage, &meta)?;
+    Ok(meta.spool)
+}
+
+/// Every record below was before some head: the highest number that a cursor has committed.
+fn settled(storage: &dyn Storage, spool: SpoolId) -> u64 {
+    let cursors = cursor::peek_all(storage).unwrap_or_default().into_iter();
+    let ours = cursors
+        .filter_map(|(_, peek)| peek.ok())
+        .filter(|peek| peek.spool == spool);
+    ours.map(|peek| peek.state.committed).max().unwrap_or(0)
+}
