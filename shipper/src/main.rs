@@ -1,5 +1,5 @@
 //! The companion binary: everything it does is in [`auditship::cli`].
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    auditship::cli::main()
 }

@@ -1,1 +1,76 @@
-//! cli
+//! The companion binary's command line: one file a command.
+//!
+//! # Invariants
+//! 1. Data goes to standard output, messages to standard error; nothing else is ever written there.
+//! 2. A closed pipe ends a command quietly; no command panics on it.
+//! 3. The exit codes are those of [`exit::HELP`].
+//! 4. Help, man pages and completions come from the definitions in these files; a test holds that no flag lacks help.
+
+mod check_config;
+mod exit;
+mod generate;
+mod host;
+mod output;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, BufWriter, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::exit::{Exit, Failure};
+use self::output::Output;
+use crate::config::Environment;
+
+/// Ships audit records from a durable spool and accounts for every one of them.
+#[derive(Debug, Parser)]
+#[command(name = "auditship", version, propagate_version = true, after_help = exit::HELP, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    CheckConfig(check_config::CheckConfig),
+    Completions(generate::Completions),
+    Man(generate::Man),
+}
+
+/// Runs the command of this process' arguments.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version go to standard output and end with 0, mistakes to standard error with 2.
+        Err(error) => {
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            // A closed pipe: nobody wants to read it.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let environment = Environment::of_process();
+    let mut stdout = BufWriter::new(io::stdout().lock());
+    let mut output = Output::to(&mut stdout);
+    let result = cli.command.run(&environment, &mut output);
+    let result = result.and_then(|exit| {
+        output.flush()?;
+        Ok(exit)
+    });
+    // What is left in the buffer has been tried, and a closed pipe must not be tried again on drop.
+    drop(stdout.into_parts());
+    let code = exit::conclude(result, &mut io::stderr().lock());
+    let _ = io::stderr().flush();
+    code
+}
+
+impl Command {
+    fn run(self, environment: &Environment, output: &mut Output<'_>) -> Result<Exit, Failure> {
+        match self {
+            Self::CheckConfig(command) => Ok(command.run(environment, output)?),
+            Self::Completions(command) => command.run(output),
+            Self::Man(command) => command.run(output),
+        }
+    }
+}

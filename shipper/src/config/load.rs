@@ -74,6 +74,10 @@ impl Config {
         }
         let mut document = match read(path) {
             Ok(text) => Document::of_toml(&text, &Place::of(&file.value)),
+            // Only who knows the spool can go on without the file.
+            Err(error) if strictness == Strictness::Strict || !stanza::has_spool(properties) => {
+                return Err(error.into());
+            }
             Err(error) => Document::unreadable(error, &Place::of(&file.value)),
         };
         stanza::beside_file(properties, &mut document);

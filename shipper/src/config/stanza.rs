@@ -92,6 +92,13 @@ pub(crate) fn config_file(properties: &[Property]) -> Option<&Property> {
         .find(|property| property.key.eq_ignore_ascii_case(CONFIG_FILE))
 }
 
+/// Whether the stanza itself says where the spool is.
+pub(crate) fn has_spool(properties: &[Property]) -> bool {
+    properties
+        .iter()
+        .any(|property| property.key.eq_ignore_ascii_case("spool"))
+}
+
 /// Takes a stanza apart that has everything for one destination.
 pub(crate) fn document(properties: &[Property], place: &Place) -> Document {
     let mut tables = Tables::at(place);
