@@ -234,32 +234,12 @@ impl Assembly {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use proptest::prelude::*;
 
+    use super::super::contract::plain;
     use super::*;
 
     const COMPRESSIONS: [Compression; 3] = [Compression::None, Compression::Gzip, Compression::Zstd];
-
-    fn plain(body: &[u8], compression: Compression) -> Vec<u8> {
-        let mut plain = Vec::new();
-        match compression {
-            Compression::None => plain.extend_from_slice(body),
-            Compression::Gzip => {
-                flate2::read::GzDecoder::new(body)
-                    .read_to_end(&mut plain)
-                    .unwrap();
-            }
-            Compression::Zstd => {
-                zstd::stream::read::Decoder::new(body)
-                    .unwrap()
-                    .read_to_end(&mut plain)
-                    .unwrap();
-            }
-        }
-        plain
-    }
 
     fn build(records: &[Vec<u8>], format: Format, compression: Compression) -> Body {
         assemble(

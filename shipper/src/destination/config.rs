@@ -75,10 +75,20 @@ impl KindConfig {
     }
 }
 
+/// A key whose value has the wrong type is found by reading each key alone: the error of the whole names none.
 fn from_raw<'de, T: Deserialize<'de>>(table: toml::Table) -> Result<T, ConfigError> {
-    // A type error names no key here, so each key is tried alone before the whole is blamed.
-    T::deserialize(toml::Value::Table(table)).map_err(|error| ConfigError::Type {
-        problem: error.to_string().trim().to_owned(),
+    let keys = table.clone();
+    T::deserialize(toml::Value::Table(table)).map_err(|error| {
+        let alone = |(key, value): (String, toml::Value)| {
+            let alone = toml::Table::from_iter([(key.clone(), value)]);
+            let error = T::deserialize(toml::Value::Table(alone)).err()?;
+            Some((key, error))
+        };
+        let (key, error) = keys.into_iter().find_map(alone).unwrap_or((String::new(), error));
+        let problem = error.to_string();
+        // Of several lines the first says what is wrong; the others repeat the place.
+        let problem = problem.lines().next().unwrap_or_default().to_owned();
+        ConfigError::Type { key, problem }
     })
 }
 
@@ -146,7 +156,9 @@ pub enum ConfigError {
     },
     /// A value of the wrong type.
     Type {
-        /// Which key and what it must be.
+        /// The key.
+        key: String,
+        /// What it must be.
         problem: String,
     },
     /// A key that the kind needs is missing.
@@ -166,13 +178,12 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// The key at fault, when one is.
-    pub fn key(&self) -> Option<&str> {
+    /// The key at fault.
+    pub fn key(&self) -> &str {
         match self {
-            Self::UnknownKind { .. } => Some("type"),
-            Self::UnknownKey { key, .. } => Some(key),
-            Self::Missing { key, .. } | Self::Invalid { key, .. } => Some(key),
-            Self::Type { .. } => None,
+            Self::UnknownKind { .. } => "type",
+            Self::UnknownKey { key, .. } | Self::Type { key, .. } => key,
+            Self::Missing { key, .. } | Self::Invalid { key, .. } => key,
         }
     }
 
@@ -200,7 +211,7 @@ impl fmt::Display for ConfigError {
                 write!(f, "`{key}` is no key of a `{kind}` destination")?;
                 meant(f, nearest)
             }
-            Self::Type { problem } => f.write_str(problem),
+            Self::Type { key, problem } => write!(f, "`{key}`: {problem}"),
             Self::Missing { key, expected } => write!(f, "`{key}` is missing: set it to {expected}"),
             Self::Invalid { key, problem } => write!(f, "`{key}`: {problem}"),
         }

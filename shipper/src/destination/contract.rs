@@ -1,1 +1,420 @@
+//! The contract that every destination keeps, as named checks that each runs from its own `tests.rs`.
 
+use std::io::Read;
+use std::sync::Arc;
+
+use ::http::{HeaderName, HeaderValue, Response, StatusCode};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use sha2::{Digest, Sha256};
+
+use super::{
+    Attempt, Batch, BodyDigest, Bounds, Compression, Context, Destination, Format, Limits, Outcome, Record,
+};
+use crate::spool::draft::TableEntry;
+use crate::spool::identity::{Epoch, Key, RecordId, SpoolId};
+use crate::time::Timestamp;
+
+/// A destination under test, and what the suite cannot know of it.
+pub(super) struct Subject {
+    pub(super) destination: Arc<dyn Destination>,
+    /// Texts that must appear nowhere.
+    pub(super) secrets: Vec<&'static str>,
+    /// Every form in which something of it is shown: `Debug` of configuration, destination and transport.
+    pub(super) shown: Vec<String>,
+    /// The statuses that may lead to "stored"; no other may.
+    pub(super) stored: Vec<u16>,
+    /// Answers, whether the batch was sent before, and what each must mean.
+    pub(super) answers: Vec<(Response<Vec<u8>>, u32, Class)>,
+}
+
+/// The kind of an [`Outcome`], to be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    Verdicts,
+    Stored,
+    Exists,
+    Throttled,
+    Unavailable,
+    Auth,
+    Config,
+    TooLarge,
+    Refused,
+    Unclear,
+}
+
+pub(super) fn class(outcome: &Outcome) -> Class {
+    match outcome {
+        Outcome::Verdicts(_) => Class::Verdicts,
+        Outcome::Stored => Class::Stored,
+        Outcome::Exists { .. } => Class::Exists,
+        Outcome::Throttled { .. } => Class::Throttled,
+        Outcome::Unavailable { .. } => Class::Unavailable,
+        Outcome::Auth { .. } => Class::Auth,
+        Outcome::Config { .. } => Class::Config,
+        Outcome::TooLarge { .. } => Class::TooLarge,
+        Outcome::Refused { .. } => Class::Refused,
+        Outcome::Unclear { .. } => Class::Unclear,
+    }
+}
+
+/// Runs every check.
+pub(super) fn suite(subject: &Subject) {
+    limits_can_be_kept(subject);
+    no_body_is_larger_than_its_account(subject);
+    a_second_sending_is_the_first_one_again(subject);
+    the_journal_beats_the_configuration(subject);
+    names_are_pure_short_and_apart(subject);
+    every_answer_has_its_meaning(subject);
+    no_answer_is_stored_by_default(subject);
+    no_secret_is_shown(subject);
+}
+
+/// JSON lines with their table, from which batches are borrowed.
+pub(super) struct Lines(Vec<(RecordId, TableEntry, Vec<u8>)>);
+
+impl Lines {
+    pub(super) fn new(lines: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        let id = |seq| RecordId {
+            spool: SpoolId([7; 16]),
+            epoch: Epoch(9),
+            seq,
+        };
+        let entry = |line: &Vec<u8>, seq| TableEntry {
+            len: u32::try_from(line.len() + 1).unwrap(),
+            added: 0,
+            flags: 0,
+            time: Timestamp(1_000 * i64::try_from(seq).unwrap()),
+            key: Key([1; 16]),
+            categories: 0,
+            id_hash: 0,
+        };
+        Self(
+            lines
+                .into_iter()
+                .zip(100..)
+                .map(|(line, seq)| (id(seq), entry(&line, seq), line))
+                .collect(),
+        )
+    }
+
+    pub(super) fn records(&self) -> Vec<Record<'_>> {
+        self.0
+            .iter()
+            .map(|(id, entry, json)| Record { id: *id, entry, json })
+            .collect()
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        let (first, last) = (&self.0[0], &self.0[self.0.len() - 1]);
+        Bounds {
+            first: first.0,
+            last: last.0,
+            earliest: first.1.time,
+            latest: last.1.time,
+            count: u32::try_from(self.0.len()).unwrap(),
+        }
+    }
+}
+
+// 2026-01-02T03:04:05Z
+const MADE_AT: Timestamp = Timestamp(1_767_323_045_000_000_000);
+const CONTEXT: Context = Context { now: MADE_AT };
+
+/// The attempt that the journal would hold for a new batch of `lines`.
+pub(super) fn attempt(destination: &dyn Destination, lines: &Lines) -> Attempt {
+    let (format, compression) = destination.body();
+    let nonce = 0xfeed;
+    Attempt {
+        nonce,
+        made_at: MADE_AT,
+        name: destination.name(&lines.bounds(), MADE_AT, nonce),
+        format,
+        compression,
+        earlier: 0,
+    }
+}
+
+pub(super) fn plain(body: &[u8], compression: Compression) -> Vec<u8> {
+    let mut plain = Vec::new();
+    match compression {
+        Compression::None => plain.extend_from_slice(body),
+        Compression::Gzip => {
+            flate2::read::GzDecoder::new(body)
+                .read_to_end(&mut plain)
+                .unwrap();
+        }
+        Compression::Zstd => {
+            zstd::stream::read::Decoder::new(body)
+                .unwrap()
+                .read_to_end(&mut plain)
+                .unwrap();
+        }
+    }
+    plain
+}
+
+fn check<T: std::fmt::Debug>(
+    strategy: impl Strategy<Value = T>,
+    test: impl Fn(T) -> Result<(), TestCaseError>,
+) {
+    let config = Config {
+        cases: 64,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    TestRunner::new(config).run(&strategy, test).unwrap();
+}
+
+fn some_lines() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let text = "[ -~äöü\u{0}-\u{1f}]{0,80}";
+    let line = prop_oneof![
+        Just(b"{}".to_vec()),
+        text.prop_map(|text| serde_json::to_vec(&serde_json::json!({ "message": text })).unwrap()),
+        (0_usize..5_000).prop_map(|size| format!("{{\"a\":\"{}\"}}", "x".repeat(size)).into_bytes()),
+    ];
+    proptest::collection::vec(line, 1..40)
+}
+
+fn limits_can_be_kept(subject: &Subject) {
+    let limits = subject.destination.limits();
+    assert!((1..=Limits::MAX_RECORDS).contains(&limits.records), "{limits:?}");
+    assert!(
+        (1..=Limits::MAX_IN_FLIGHT).contains(&limits.in_flight),
+        "{limits:?}"
+    );
+    assert!(
+        limits.bytes > u64::from(limits.overhead) + u64::from(limits.envelope),
+        "{limits:?}"
+    );
+}
+
+/// What a packer adds up (JSON, overhead, envelope) is at least what is sent: so no batch inside the limits, however it
+/// was packed, makes a request outside them.
+fn no_body_is_larger_than_its_account(subject: &Subject) {
+    let destination = &*subject.destination;
+    let limits = destination.limits();
+    check(some_lines(), |lines| {
+        let lines = Lines::new(lines);
+        let account = lines
+            .0
+            .iter()
+            .fold(u64::from(limits.envelope), |sum, (_, _, json)| {
+                sum + json.len() as u64 + u64::from(limits.overhead)
+            });
+        let attempt = attempt(destination, &lines);
+        let batch = Batch {
+            records: &lines.records(),
+            attempt: &attempt,
+        };
+        let request = destination.encode(&batch, &CONTEXT).unwrap();
+        let plain = plain(request.body(), attempt.compression);
+        prop_assert!(plain.len() as u64 <= account, "{} > {account}", plain.len());
+        Ok(())
+    });
+}
+
+fn a_second_sending_is_the_first_one_again(subject: &Subject) {
+    let destination = &*subject.destination;
+    check(some_lines(), |lines| {
+        let lines = Lines::new(lines);
+        let first = attempt(destination, &lines);
+        let second = Attempt {
+            earlier: 3,
+            ..first.clone()
+        };
+        let records = lines.records();
+        let encode = |attempt| {
+            let batch = Batch {
+                records: &records,
+                attempt,
+            };
+            destination.encode(&batch, &CONTEXT).unwrap()
+        };
+        let (one, two) = (encode(&first), encode(&second));
+        prop_assert_eq!(one.body(), two.body());
+        prop_assert_eq!(one.headers(), two.headers());
+        prop_assert_eq!((one.method(), one.uri()), (two.method(), two.uri()));
+        let plain = plain(one.body(), first.compression);
+        let digest: [u8; 32] = Sha256::digest(&plain).into();
+        prop_assert_eq!(one.extensions().get(), Some(&BodyDigest(digest)));
+        // Every record, in order, untouched.
+        let mut rest = plain.as_slice();
+        for record in &records {
+            let at = rest
+                .windows(record.json.len())
+                .position(|window| window == record.json);
+            prop_assert!(at.is_some(), "{:?} is missing", record.id);
+            rest = &rest[at.unwrap_or(0) + record.json.len()..];
+        }
+        Ok(())
+    });
+}
+
+/// A batch keeps its format, compression and name, whatever the configuration has become meanwhile.
+fn the_journal_beats_the_configuration(subject: &Subject) {
+    let destination = &*subject.destination;
+    let lines = Lines::new([b"{\"a\":1}".to_vec(), b"{\"b\":2}".to_vec()]);
+    for format in [Format::Ndjson, Format::JsonArray] {
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let attempt = Attempt {
+                format,
+                compression,
+                ..attempt(destination, &lines)
+            };
+            let batch = Batch {
+                records: &lines.records(),
+                attempt: &attempt,
+            };
+            let request = destination.encode(&batch, &CONTEXT).unwrap();
+            let plain = plain(request.body(), compression);
+            match format {
+                Format::Ndjson => assert_eq!(plain, b"{\"a\":1}\n{\"b\":2}\n"),
+                Format::JsonArray => assert_eq!(plain, b"[{\"a\":1},{\"b\":2}]"),
+            }
+            let told = request.headers().get(::http::header::CONTENT_ENCODING);
+            if let Some(told) = told {
+                assert_eq!(told.to_str().ok(), compression.content_encoding());
+            }
+            let name = attempt.name.as_bytes();
+            let in_headers = request.headers().values().any(|value| value.as_bytes() == name);
+            let in_path = request.uri().path().as_bytes().ends_with(name);
+            assert!(in_headers || in_path, "the request does not carry its name");
+        }
+    }
+}
+
+fn names_are_pure_short_and_apart(subject: &Subject) {
+    let destination = &*subject.destination;
+    let id = |seq| RecordId {
+        spool: SpoolId([0xff; 16]),
+        epoch: Epoch(u64::MAX),
+        seq,
+    };
+    let bounds = |first, last, time| Bounds {
+        first: id(first),
+        last: id(last),
+        earliest: Timestamp(time),
+        latest: Timestamp(time),
+        count: 1,
+    };
+    let input = (
+        any::<u64>(),
+        any::<u64>(),
+        any::<i64>(),
+        any::<i64>(),
+        any::<u64>(),
+        any::<u64>(),
+    );
+    check(input, |(first, last, time, made_at, nonce, other)| {
+        let bounds = bounds(first, last, time);
+        let name = destination.name(&bounds, Timestamp(made_at), nonce);
+        prop_assert!(!name.is_empty() && name.len() <= 1024, "{}", name);
+        prop_assert_eq!(&name, &destination.name(&bounds, Timestamp(made_at), nonce));
+        if other != nonce {
+            prop_assert_ne!(&name, &destination.name(&bounds, Timestamp(made_at), other));
+        }
+        prop_assert!(HeaderValue::from_str(&name).is_ok());
+        Ok(())
+    });
+}
+
+fn decode(destination: &dyn Destination, response: &Response<Vec<u8>>, earlier: u32) -> Outcome {
+    let lines = Lines::new([b"{}".to_vec(), b"{}".to_vec(), b"{}".to_vec()]);
+    let attempt = Attempt {
+        earlier,
+        ..attempt(destination, &lines)
+    };
+    let batch = Batch {
+        records: &lines.records(),
+        attempt: &attempt,
+    };
+    let outcome = destination.decode(&batch, response);
+    if let Outcome::Verdicts(verdicts) = &outcome {
+        assert_eq!(verdicts.len(), 3, "one verdict for each record");
+    }
+    outcome
+}
+
+fn every_answer_has_its_meaning(subject: &Subject) {
+    for (response, earlier, expected) in &subject.answers {
+        let outcome = decode(&*subject.destination, response, *earlier);
+        assert_eq!(
+            class(&outcome),
+            *expected,
+            "{} sent {earlier} times before",
+            response.status()
+        );
+    }
+}
+
+fn no_answer_is_stored_by_default(subject: &Subject) {
+    let headers = proptest::collection::vec(
+        (
+            prop_oneof![
+                Just("retry-after"),
+                Just("date"),
+                Just("location"),
+                Just("content-type"),
+                Just("x-error")
+            ],
+            proptest::collection::vec(any::<u8>(), 0..40),
+        ),
+        0..5,
+    );
+    let body = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..600),
+        Just(b"{\"errors\":true}".to_vec()),
+        Just(b"OK stored success".to_vec()),
+        Just(vec![0xff; 300]),
+    ];
+    check(
+        (100_u16..1000, headers, body, 0_u32..3),
+        |(status, headers, body, earlier)| {
+            let mut response = Response::new(body);
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            for (name, value) in headers {
+                if let Ok(value) = HeaderValue::from_bytes(&value) {
+                    response
+                        .headers_mut()
+                        .append(HeaderName::from_static(name), value);
+                }
+            }
+            let outcome = decode(&*subject.destination, &response, earlier);
+            if matches!(outcome, Outcome::Stored) {
+                prop_assert!(subject.stored.contains(&status), "{} means stored", status);
+            }
+            Ok(())
+        },
+    );
+    // The property above may miss a status.
+    for status in (100..1000).filter(|status| !subject.stored.contains(status)) {
+        let mut response = Response::new(Vec::new());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        let outcome = decode(&*subject.destination, &response, 0);
+        assert_ne!(class(&outcome), Class::Stored, "{status}");
+    }
+}
+
+/// Not in what is shown, and not in a reason when the receiver says it back.
+fn no_secret_is_shown(subject: &Subject) {
+    let destination = &*subject.destination;
+    let mut shown = subject.shown.clone();
+    shown.push(destination.target());
+    shown.push(destination.kind().to_owned());
+    for status in 100..1000 {
+        for secret in &subject.secrets {
+            let mut response = Response::new(format!("you sent {secret}!").into_bytes());
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            let location = format!("https://elsewhere.example/?{secret}");
+            response
+                .headers_mut()
+                .insert(::http::header::LOCATION, location.parse().unwrap());
+            shown.push(format!("{:?}", decode(destination, &response, 1)));
+        }
+    }
+    for secret in &subject.secrets {
+        let leak = shown.iter().find(|shown| shown.contains(secret));
+        assert_eq!(leak, None, "holds a secret");
+    }
+}

@@ -110,10 +110,49 @@ impl Endpoint {
         &self.uri
     }
 
-    /// The query string, which may be a credential.
-    pub fn query(&self) -> Option<&str> {
+    /// What must not be shown when a receiver says it back: the query string, and in it each value that is long enough
+    /// to be a credential, as written and decoded.
+    pub fn hidden(&self) -> Vec<String> {
+        let Some(query) = self.query() else {
+            return Vec::new();
+        };
+        let values = query.split('&').filter_map(|pair| pair.split_once('='));
+        let values = values.flat_map(|(_, value)| [value.to_owned(), percent_decoded(value)]);
+        let mut hidden = vec![query.to_owned()];
+        hidden.extend(values.filter(|value| value.len() >= SHORTEST_CREDENTIAL));
+        hidden
+    }
+
+    fn query(&self) -> Option<&str> {
         self.uri.query().filter(|query| !query.is_empty())
     }
+}
+
+/// Shorter values (`v=2`) are no credentials, and hiding them would make words of a receiver unreadable.
+const SHORTEST_CREDENTIAL: usize = 6;
+
+fn percent_decoded(text: &str) -> String {
+    let digit = |at: Option<&u8>| {
+        char::from(*at?)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push(high << 4 | low);
+                at += 3;
+            }
+            _ => {
+                decoded.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 impl fmt::Display for Endpoint {
@@ -219,6 +258,11 @@ mod tests {
         assert_eq!(endpoint.to_string(), "https://a.example:8443/b?[redacted]");
         assert_eq!(format!("{endpoint:?}"), "https://a.example:8443/b?[redacted]");
         assert_eq!(endpoint.uri().to_string(), "https://a.example:8443/b?sig=hunter2");
-        assert_eq!(endpoint.query(), Some("sig=hunter2"));
+        assert_eq!(endpoint.hidden(), ["sig=hunter2", "hunter2", "hunter2"]);
+        let endpoint = Endpoint::parse("https://a/?v=2&sig=a%2Bb%3d%zz%2", Plaintext::LoopbackOnly).unwrap();
+        let hidden = ["v=2&sig=a%2Bb%3d%zz%2", "a%2Bb%3d%zz%2", "a+b=%zz%2"];
+        assert_eq!(endpoint.hidden(), hidden);
+        let endpoint = Endpoint::parse("https://a/", Plaintext::LoopbackOnly).unwrap();
+        assert_eq!(endpoint.hidden(), [""; 0]);
     }
 }

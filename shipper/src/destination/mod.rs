@@ -21,7 +21,6 @@ mod contract;
 pub mod endpoint;
 pub mod file;
 pub mod http;
-mod load;
 pub mod object_name;
 mod reply;
 
@@ -29,7 +28,6 @@ use std::fmt;
 use std::time::Duration;
 
 pub use config::{ConfigError, KindConfig, Route, build};
-pub use load::{Fit, Load};
 
 use crate::spool::draft::TableEntry;
 use crate::spool::identity::RecordId;

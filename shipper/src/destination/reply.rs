@@ -1,8 +1,8 @@
 //! What every HTTP reply has in common: how long to wait, and what of it may be shown to a person. Pure.
 //!
 //! # Invariants
-//! 1. What is shown is short, one line, printable, and never the query string of the request's URL. (The transport has
-//!    already masked every secret that it sent: [`crate::transport::http`].)
+//! 1. What is shown is short, one line, printable, and nothing that is to be hidden, such as the query string of the
+//!    request's URL. (The transport has already masked every secret that it sent: [`crate::transport::http`].)
 //! 2. A delay is taken from the reply alone: a date is relative to the reply's own `Date`, so that two clocks which
 //!    disagree do no harm. Whoever waits bounds it.
 
@@ -36,8 +36,8 @@ fn http_date(text: &str) -> Option<jiff::Timestamp> {
         .ok()
 }
 
-/// `502 Bad Gateway: upstream timed out`, at most some 250 characters. `hidden` (a query string) is left out.
-pub(super) fn summary(response: &Response<Vec<u8>>, hidden: Option<&str>) -> String {
+/// `502 Bad Gateway: upstream timed out`, at most some 250 characters. What is `hidden` is left out.
+pub(super) fn summary(response: &Response<Vec<u8>>, hidden: &[String]) -> String {
     let status = response.status();
     let mut summary = status.as_str().to_owned();
     if let Some(phrase) = status.canonical_reason() {
@@ -53,14 +53,14 @@ pub(super) fn summary(response: &Response<Vec<u8>>, hidden: Option<&str>) -> Str
 }
 
 /// The first words of a body, in one line of printable characters.
-pub(super) fn excerpt(body: &[u8], hidden: Option<&str>) -> String {
+pub(super) fn excerpt(body: &[u8], hidden: &[String]) -> String {
     // Enough for the excerpt in the widest encoding and for a hidden text that begins inside it.
-    let window = 4 * EXCERPT + hidden.map_or(0, str::len);
-    let text = String::from_utf8_lossy(&body[..body.len().min(window)]);
-    let text = match hidden {
-        Some(hidden) if !hidden.is_empty() => text.replace(hidden, "[redacted]"),
-        _ => text.into_owned(),
-    };
+    let longest = hidden.iter().map(String::len).max().unwrap_or(0);
+    let window = 4 * EXCERPT + longest;
+    let mut text = String::from_utf8_lossy(&body[..body.len().min(window)]).into_owned();
+    for hidden in hidden.iter().filter(|hidden| !hidden.is_empty()) {
+        text = text.replace(hidden, "[redacted]");
+    }
     let mut line = String::new();
     let mut length = 0;
     for word in text.split(|found: char| found.is_whitespace() || found.is_control()) {
@@ -138,27 +138,27 @@ mod tests {
 
     #[test]
     fn an_excerpt_is_one_short_printable_line() {
-        assert_eq!(excerpt(b" a\r\n\tb \x1b[31mc\0 ", None), "a b [31mc");
-        assert_eq!(excerpt(b"\xff\xfe", None), "\u{fffd}\u{fffd}");
-        assert_eq!(excerpt("a\u{202e}b".as_bytes(), None), "a\u{fffd}b");
-        assert_eq!(excerpt(b"", None), "");
+        assert_eq!(excerpt(b" a\r\n\tb \x1b[31mc\0 ", &[]), "a b [31mc");
+        assert_eq!(excerpt(b"\xff\xfe", &[]), "\u{fffd}\u{fffd}");
+        assert_eq!(excerpt("a\u{202e}b".as_bytes(), &[]), "a\u{fffd}b");
+        assert_eq!(excerpt(b"", &[]), "");
         assert_eq!(
-            excerpt("ä".repeat(201).as_bytes(), None),
+            excerpt("ä".repeat(201).as_bytes(), &[]),
             format!("{}…", "ä".repeat(200))
         );
         assert_eq!(
-            excerpt(b"bad: /b?sig=hunter2", Some("sig=hunter2")),
+            excerpt(b"bad: /b?sig=hunter2", &[String::from("sig=hunter2")]),
             "bad: /b?[redacted]"
         );
         let late = [" ".repeat(795).as_bytes(), b"sig=hunter2"].concat();
-        assert_eq!(excerpt(&late, Some("sig=hunter2")), "[redacted]");
+        assert_eq!(excerpt(&late, &[String::from("sig=hunter2")]), "[redacted]");
     }
 
     #[test]
     fn a_summary_names_the_status() {
         let response = Response::builder().status(599).body(b"odd".to_vec()).unwrap();
-        assert_eq!(summary(&response, None), "599: odd");
+        assert_eq!(summary(&response, &[]), "599: odd");
         let response = Response::builder().status(502).body(Vec::new()).unwrap();
-        assert_eq!(summary(&response, None), "502 Bad Gateway");
+        assert_eq!(summary(&response, &[]), "502 Bad Gateway");
     }
 }

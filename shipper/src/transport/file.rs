@@ -183,9 +183,11 @@ impl Directory {
         self.write(temporary, bytes).map_err(failed("writing"))?;
         let folder = storage::parent(name);
         if self.durable.as_deref() != Some(folder) {
-            self.storage
-                .create_dir(folder)
-                .map_err(failed("making folders"))?;
+            if !folder.is_empty() {
+                self.storage
+                    .create_dir(folder)
+                    .map_err(failed("making folders"))?;
+            }
             self.sync_down_to(folder).map_err(failed("syncing folders"))?;
             self.durable = Some(folder.to_owned());
         }

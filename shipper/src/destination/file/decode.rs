@@ -9,7 +9,7 @@ use crate::destination::reply::excerpt;
 /// A pure function of the status; the body only gives words.
 pub(super) fn decode(config: &Config, response: &Response<Vec<u8>>) -> Outcome {
     let path = config.path.display();
-    let said = excerpt(response.body(), None);
+    let said = excerpt(response.body(), &[]);
     match response.status() {
         StatusCode::CREATED => Outcome::Stored,
         StatusCode::PRECONDITION_FAILED => Outcome::Exists {

@@ -24,7 +24,7 @@ impl Check for Http {
             Ok(response) => response,
             Err(error) => return Finding::unanswered(error),
         };
-        let said = summary(response, self.config.endpoint.query());
+        let said = summary(response, &self.config.endpoint.hidden());
         match response.status().as_u16() {
             401 | 403 | 407 => Finding::Failed {
                 reason: format!("{said} (check the credentials)"),

@@ -24,7 +24,7 @@ pub(super) fn decode(config: &Config, attempt: &Attempt, response: &Response<Vec
     if config.success.contains(code) {
         return Outcome::Stored;
     }
-    let said = summary(response, config.endpoint.query());
+    let said = summary(response, &config.endpoint.hidden());
     let after = retry_after(response.headers());
     let hint = |hint: &str| format!("{said} ({hint})");
     match code {
