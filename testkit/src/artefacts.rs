@@ -34,6 +34,8 @@ pub enum Artefact {
     Binary,
     /// The host driver `auditship-host`.
     Host,
+    /// The tracer `auditship-steps`.
+    Steps,
 }
 
 /// Why there is no artefact.
@@ -81,7 +83,7 @@ impl Artefact {
     /// # Panics
     /// When it cannot be built: a test that needs it cannot go on.
     pub fn path(self) -> &'static Path {
-        static PATHS: [OnceLock<PathBuf>; 4] = [const { OnceLock::new() }; 4];
+        static PATHS: [OnceLock<PathBuf>; 5] = [const { OnceLock::new() }; 5];
         PATHS[self as usize].get_or_init(|| match self.build() {
             Ok(path) => path,
             Err(why) => panic!("{self:?}: {why}"),
@@ -119,33 +121,29 @@ impl Artefact {
         workspace().hash(&mut hasher);
         let variant = match self {
             Self::PanickingLibrary => "panicking",
-            Self::Library | Self::Binary | Self::Host => "plain",
+            Self::Library | Self::Binary | Self::Host | Self::Steps => "plain",
         };
         Ok(target_directory()?
             .join("testkit")
             .join(format!("{:016x}-{variant}", hasher.finish())))
     }
 
-    fn arguments(self) -> &'static [&'static str] {
-        match self {
-            Self::Library => &["--release", "--package", "out_auditship", "--lib"],
-            Self::PanickingLibrary => &[
-                "--release",
-                "--package",
-                "out_auditship",
-                "--lib",
-                "--features",
-                "_panic",
-            ],
-            Self::Binary => &["--release", "--package", "auditship", "--bin", "auditship"],
-            Self::Host => &[
-                "--release",
-                "--package",
-                "auditship-testkit",
-                "--bin",
-                "auditship-host",
-            ],
+    fn arguments(self) -> Vec<&'static str> {
+        let (package, target) = match self {
+            Self::Library | Self::PanickingLibrary => ("out_auditship", None),
+            Self::Binary => ("auditship", Some("auditship")),
+            Self::Host => ("auditship-testkit", Some("auditship-host")),
+            Self::Steps => ("auditship-testkit", Some("auditship-steps")),
+        };
+        let mut arguments = vec!["--release", "--package", package];
+        match target {
+            Some(binary) => arguments.extend(["--bin", binary]),
+            None => arguments.push("--lib"),
         }
+        if self == Self::PanickingLibrary {
+            arguments.extend(["--features", "_panic"]);
+        }
+        arguments
     }
 
     fn run_cargo(self, home: &Path) -> Result<PathBuf, ArtefactError> {
@@ -171,7 +169,7 @@ impl Artefact {
         let manifest = workspace().join(match self {
             Self::Library | Self::PanickingLibrary => "Cargo.toml",
             Self::Binary => "shipper/Cargo.toml",
-            Self::Host => "testkit/Cargo.toml",
+            Self::Host | Self::Steps => "testkit/Cargo.toml",
         });
         output
             .stdout
@@ -194,7 +192,7 @@ impl Artefact {
                 .iter()
                 .filter_map(Value::as_str)
                 .find(|path| path.ends_with(".so"))?,
-            Self::Binary | Self::Host => message["executable"].as_str()?,
+            Self::Binary | Self::Host | Self::Steps => message["executable"].as_str()?,
         };
         Some(PathBuf::from(path))
     }

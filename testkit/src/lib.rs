@@ -3,10 +3,12 @@
 //! # In scope
 //! * [`artefacts`]: builds the release library and the binary through cargo, and proves that they are of this build;
 //! * [`chunk`]: records as the chunks that a host hands over;
-//! * [`host`]: the host's side of the binary interface, the only module here with unsafe code;
+//! * [`host`]: the host's side of the binary interface;
 //! * [`protocol`] and [`process`]: the program `auditship-host`, which runs [`host`] in a process of its own that can be
 //!   told what to do, watched and killed;
-
+//! * [`steps`]: a process that is killed at a named step, as "before the third write to a segment".
+//!
+//! Unsafe code is in [`host`] and [`steps::trace`] only, which play the two sides that a plugin stands between.
 //!
 //! # Out of scope
 //! Nothing here is part of the product, and the product knows nothing of it: there are no test hooks in it.
@@ -16,3 +18,4 @@ pub mod chunk;
 pub mod host;
 pub mod process;
 pub mod protocol;
+pub mod steps;

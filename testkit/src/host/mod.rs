@@ -13,7 +13,7 @@
 //! * The flush's stack has a guard page, where the real one silently runs into other memory, and is painted before each
 //!   call, so that the deepest use can be read off it.
 //!
-//! This is the only module of the testkit with unsafe code.
+//! Beside the tracer, this is the only module of the testkit with unsafe code.
 
 mod coroutine;
 mod fenced;
