@@ -23,10 +23,6 @@ pub(super) enum Failure {
     /// A spool, or something else on disk, cannot be used: what and why.
     Spool(String),
     /// The command is left in the spool and nobody has answered yet.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the commands that a shipper applies")
-    )]
     Unanswered(String),
     /// Nothing can be printed.
     Output(io::Error),

@@ -6,11 +6,19 @@
 //! 3. The exit codes are those of [`exit::HELP`].
 //! 4. Help, man pages and completions come from the definitions in these files; a test holds that no flag lacks help.
 
+mod cat;
 mod check_config;
+mod dead_letter;
 mod exit;
 mod generate;
 mod host;
 mod output;
+mod replay;
+mod request;
+mod spool;
+mod status;
+mod switch;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +41,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Status(status::ShowStatus),
+    Pause(switch::Pause),
+    Resume(switch::Resume),
+    DeadLetter(dead_letter::DeadLetters),
+    Replay(replay::Replay),
+    Cat(cat::Cat),
     CheckConfig(check_config::CheckConfig),
     Completions(generate::Completions),
     Man(generate::Man),
@@ -65,10 +79,21 @@ pub fn main() -> ExitCode {
     code
 }
 
+/// Says something on standard error. Where that is closed, nobody wants to know.
+fn message(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "auditship: {text}");
+}
+
 impl Command {
     fn run(self, environment: &Environment, output: &mut Output<'_>) -> Result<Exit, Failure> {
         match self {
             Self::CheckConfig(command) => Ok(command.run(environment, output)?),
+            Self::Status(command) => command.run(environment, output),
+            Self::Pause(command) => command.run(environment, output),
+            Self::Resume(command) => command.run(environment, output),
+            Self::DeadLetter(command) => command.run(environment, output),
+            Self::Replay(command) => command.run(environment, output),
+            Self::Cat(command) => command.run(output),
             Self::Completions(command) => command.run(output),
             Self::Man(command) => command.run(output),
         }

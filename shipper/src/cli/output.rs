@@ -26,6 +26,11 @@ impl<'a> Output<'a> {
         self.line(format_args!("{value:#}"))
     }
 
+    /// Writes a value as JSON on one line.
+    pub(super) fn json_line(&mut self, value: &serde_json::Value) -> io::Result<()> {
+        self.line(format_args!("{value}"))
+    }
+
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
