@@ -1,1 +1,5 @@
-//! deliver
+//! wip
+pub mod backoff;
+pub mod guard;
+pub mod pack;
+pub mod search;
