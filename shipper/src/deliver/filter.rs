@@ -47,10 +47,7 @@ impl ExcludeCategories {
 
 impl RecordFilter for ExcludeCategories {
     fn decide(&self, record: &Record<'_>) -> Decision {
-        if self
-            .0
-            .excludes(Categories::from_bits(record.entry.categories))
-        {
+        if self.0.excludes(Categories::from_bits(record.entry.categories)) {
             Decision::Filter
         } else {
             Decision::Ship

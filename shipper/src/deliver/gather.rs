@@ -88,7 +88,7 @@ impl Gather {
     ) -> Result<Filled, SourceError> {
         loop {
             let room = u64::from(Settled::MAX_LEN).saturating_sub(self.settled.len() as u64);
-            if room == 0 {
+            if room == 0 || self.packer.is_full() {
                 return Ok(Filled::Full);
             }
             match source.peek()? {
@@ -154,10 +154,7 @@ impl Gather {
         if filter.decide(record) == Decision::Filter {
             return Placed::Filtered;
         }
-        match self
-            .packer
-            .offer(record.json.len() as u64, record.entry.time)
-        {
+        match self.packer.offer(record.json.len() as u64, record.entry.time) {
             Fit::Taken => {
                 // Bounded by the entry's size, which fill has looked at.
                 let place = u32::try_from(self.settled.len()).unwrap_or(u32::MAX);

@@ -1,13 +1,11 @@
 //! What a lane writes: its cursor, and dead letters. Two seams, so that both can fail, or lie, in a test.
 
-use std::io;
+use std::sync::Arc;
 
-use crate::destination::Record;
 use crate::spool::cursor::{Cursor, CursorError, State};
+use crate::spool::dead_letter::{self, DeadLetter, DeadLetterError};
 use crate::spool::identity::Epoch;
-use crate::time::Timestamp;
-
-use super::rows::Rows;
+use crate::spool::storage::Storage;
 
 /// Where a lane's state is committed.
 pub trait Journal: Send {
@@ -31,54 +29,64 @@ impl Journal for Cursor {
     }
 }
 
-/// Why a record becomes a dead letter.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "made by the lane, read by its store")]
-pub struct Death<'a> {
-    /// The destination's own code, or ours.
-    pub code: &'a str,
-    /// For a person.
-    pub reason: &'a str,
-    /// When.
-    pub at: Timestamp,
-    /// How many requests the record was in.
-    pub attempts: u32,
-}
-
 /// The dead letters of one destination.
 pub trait DeadLetters: Send {
-    /// Makes `record` a dead letter, durably. The same record again replaces it.
+    /// Makes all of `letters` durable. The letter of the same record from before is replaced.
     ///
     /// # Errors
-    /// Whatever the storage gives; nothing is known then.
-    fn put(&mut self, record: &Record<'_>, death: &Death<'_>) -> io::Result<()>;
+    /// [`DeadLetterError`]: any of them may be there.
+    fn put_all(&mut self, letters: &[DeadLetter]) -> Result<(), DeadLetterError>;
 
-    /// Removes a record's dead letter; one that is not there is no error.
+    /// Removes a record's letter; one that is not there is no error.
     ///
     /// # Errors
-    /// Whatever the storage gives.
-    fn remove(&mut self, epoch: Epoch, seq: u64) -> io::Result<()>;
+    /// [`DeadLetterError`].
+    fn remove(&mut self, epoch: Epoch, seq: u64) -> Result<(), DeadLetterError>;
 
-    /// Every dead letter there is, in order.
+    /// Every letter there is, in order.
     ///
     /// # Errors
-    /// Whatever the storage gives.
-    fn list(&mut self) -> io::Result<Vec<(Epoch, u64)>>;
+    /// [`DeadLetterError`].
+    fn list(&mut self) -> Result<Vec<(Epoch, u64)>, DeadLetterError>;
 
-    /// The records of dead letters, each at its place in `ids`; those that are no longer there are left out.
+    /// A record's letter; `None` when there is none.
     ///
     /// # Errors
-    /// Whatever the storage gives.
-    fn load(&mut self, ids: &[(Epoch, u64)]) -> io::Result<Letters>;
+    /// [`DeadLetterError`].
+    fn load(&mut self, epoch: Epoch, seq: u64) -> Result<Option<DeadLetter>, DeadLetterError>;
 }
 
-/// Records of dead letters.
-#[derive(Debug, Default)]
-pub struct Letters(pub(super) Rows);
+/// The dead letters in the spool's directory.
+pub struct StoredLetters {
+    storage: Arc<dyn Storage>,
+    destination: String,
+}
 
-impl Letters {
-    /// Adds the record whose place in the list of ids is `place`; places are added in order.
-    pub fn push(&mut self, place: u32, record: &Record<'_>) {
-        self.0.push(place, record);
+impl StoredLetters {
+    /// Those of `destination`.
+    pub fn new(storage: Arc<dyn Storage>, destination: &str) -> Self {
+        Self {
+            storage,
+            destination: destination.to_owned(),
+        }
+    }
+}
+
+impl DeadLetters for StoredLetters {
+    fn put_all(&mut self, letters: &[DeadLetter]) -> Result<(), DeadLetterError> {
+        dead_letter::put_all(&*self.storage, &self.destination, letters)
+    }
+
+    fn remove(&mut self, epoch: Epoch, seq: u64) -> Result<(), DeadLetterError> {
+        dead_letter::remove(&*self.storage, &self.destination, epoch, seq).map(|_| ())
+    }
+
+    fn list(&mut self) -> Result<Vec<(Epoch, u64)>, DeadLetterError> {
+        let letters = dead_letter::list(&*self.storage, &self.destination)?;
+        Ok(letters.map(|letter| (letter.epoch, letter.seq)).collect())
+    }
+
+    fn load(&mut self, epoch: Epoch, seq: u64) -> Result<Option<DeadLetter>, DeadLetterError> {
+        dead_letter::show(&*self.storage, &self.destination, epoch, seq)
     }
 }

@@ -134,6 +134,11 @@ impl Packer {
         self.bytes = self.bytes.min(bytes);
     }
 
+    /// Whether no further record can fit, whatever it is.
+    pub fn is_full(&self) -> bool {
+        self.taken.records >= self.records
+    }
+
     /// What is in the batch.
     pub fn taken(&self) -> Taken {
         self.taken

@@ -38,19 +38,21 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use self::side::{Side, SideQueue};
-use self::slot::{Slot, Standing, evidence, pending};
+pub use self::side::Reply;
+use self::side::{Side, SideQueue, Turn};
+use self::slot::{Role, Slot, Standing};
 pub use self::snapshot::{Condition, Snapshot, Trouble};
 use super::backoff::Policy;
 use super::filter::RecordFilter;
 use super::gather::{Filled, Gather};
 use super::guard::Guard;
-use super::journal::{DeadLetters, Death, Journal};
+use super::journal::{DeadLetters, Journal};
 use super::pack::Batching;
 use super::source::{Next, Source, SourceError};
 use crate::destination::Destination;
 use crate::random::{NoRandomness, Random};
-use crate::spool::cursor::{CursorError, Disposition, Entry, State, Unsound};
+use crate::spool::cursor::{CursorError, Disposition, State, Unsound};
+use crate::spool::dead_letter::{DeadLetter, DeadLetterError};
 use crate::spool::identity::SpoolId;
 use crate::time::{Clock, Monotonic, Timestamp};
 
@@ -115,7 +117,10 @@ pub struct Ticket(u64);
 
 /// What to do next.
 #[derive(Debug)]
-#[expect(clippy::exhaustive_enums, reason = "whoever runs the lane must treat all of them")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever runs the lane must treat all of them"
+)]
 pub enum Action {
     /// Send this, and tell [`Lane::complete`] what came of it. Poll again meanwhile: there may be another.
     Send {
@@ -137,10 +142,7 @@ pub enum LaneError {
     /// The spool cannot be read.
     Source(SourceError),
     /// The dead letters cannot be read.
-    DeadLetters {
-        /// What happened.
-        reason: String,
-    },
+    DeadLetters(DeadLetterError),
     /// There is no nonce to be had.
     Random(NoRandomness),
     /// The cursor would have said something impossible: a mistake in this crate. The cursor was left as it was.
@@ -152,9 +154,12 @@ impl fmt::Display for LaneError {
         match self {
             Self::Journal(error) => write!(f, "{error}"),
             Self::Source(error) => write!(f, "the spool cannot be read: {error}"),
-            Self::DeadLetters { reason } => write!(f, "dead letters cannot be read: {reason}"),
+            Self::DeadLetters(error) => write!(f, "{error}"),
             Self::Random(error) => write!(f, "{error}"),
-            Self::Unsound(error) => write!(f, "the cursor would have become unsound ({error}); it was left as it was"),
+            Self::Unsound(error) => write!(
+                f,
+                "the cursor would have become unsound ({error}); it was left as it was"
+            ),
         }
     }
 }
@@ -164,6 +169,12 @@ impl std::error::Error for LaneError {}
 impl From<CursorError> for LaneError {
     fn from(error: CursorError) -> Self {
         Self::Journal(error)
+    }
+}
+
+impl From<DeadLetterError> for LaneError {
+    fn from(error: DeadLetterError) -> Self {
+        Self::DeadLetters(error)
     }
 }
 
@@ -238,6 +249,7 @@ pub struct Lane {
     gather: Option<Gather>,
     side: Option<Side>,
     queue: SideQueue,
+    turn: Turn,
     activity: Activity,
     filling: Filling,
     flow: Flow,
@@ -301,6 +313,7 @@ impl Lane {
     /// Sends what there is without waiting for more, from now on: before the end.
     pub fn drain(&mut self) {
         self.filling = Filling::Draining;
+        self.at_end = false;
     }
 
     /// Whether everything that could be read is settled and committed, and nothing is on its way.
@@ -308,7 +321,7 @@ impl Lane {
         self.at_end
             && !self.dirty
             && self.slots.is_empty()
-            && self.side.is_none()
+            && self.side_is_idle()
             && self.gather.as_ref().is_none_or(Gather::is_empty)
     }
 
@@ -319,8 +332,10 @@ impl Lane {
         for (entry, slot) in self.state.entries.iter_mut().zip(&mut self.slots) {
             if slot.standing == Standing::Conflict && slot.in_flight.is_none() {
                 slot.give_up_attempt(entry, &mut self.state.counts);
+                self.dirty = true;
             }
         }
+        self.resume_side();
         self.failures = 0;
         if let Flow::Waiting { until } = &mut self.flow {
             *until = Monotonic(0);
@@ -332,7 +347,9 @@ impl Lane {
         if let Flow::Probing { slot: Some(number) } = self.flow {
             return match self.slots.iter().position(|slot| slot.number == number) {
                 Some(index) if self.slots[index].in_flight.is_some() => Ok(Step::Wait(None)),
-                Some(index) if self.slots[index].is_idle(&self.state.entries[index]) => self.send_main(index, now),
+                Some(index) if self.slots[index].is_idle(&self.state.entries[index]) => {
+                    self.send_main(index, now)
+                }
                 Some(_) => {
                     self.flow = Flow::Probing { slot: None };
                     Ok(Step::Again)
@@ -353,27 +370,35 @@ impl Lane {
             }
             return self.send_main(index, now);
         }
-        if let Some(step) = self.step_side(now)? {
-            return Ok(step);
+        if self.turn == Turn::Side {
+            self.turn = Turn::Main;
+            if let Some(step) = self.step_side(now)? {
+                return Ok(step);
+            }
         }
-        if self.slots.len() >= capacity {
-            return Ok(Step::Wait(None));
+        let main = if self.slots.len() < capacity {
+            self.fill(now)?
+        } else {
+            Step::Wait(None)
+        };
+        if let Step::Wait(until) = main {
+            return Ok(self.step_side(now)?.unwrap_or(Step::Wait(until)));
         }
-        self.fill(now)
+        self.turn = Turn::Side;
+        Ok(main)
     }
 
     /// The first request after a wait.
     fn probe(&mut self, index: usize, now: Now) -> Result<Step, LaneError> {
-        let slot = &mut self.slots[index];
-        if slot.standing == Standing::Exhausted {
-            slot.standing = Standing::Normal;
-            slot.search.probe();
-            let last = index + 1 == self.slots.len();
-            if last && !self.state.entries[index].stored_any && self.state.entries[index].attempt.is_none() {
-                return self.extend(now);
-            }
+        let slot = &self.slots[index];
+        self.flow = Flow::Probing {
+            slot: Some(slot.number),
+        };
+        let entry = &self.state.entries[index];
+        let exhausted = slot.standing == Standing::Exhausted && entry.attempt.is_none() && !entry.stored_any;
+        if exhausted && index + 1 == self.slots.len() {
+            return self.extend(now);
         }
-        self.flow = Flow::Probing { slot: Some(self.slots[index].number) };
         self.send_main(index, now)
     }
 
@@ -394,7 +419,10 @@ impl Lane {
         self.admit(gather, now);
         if let Some(extended) = self.slots.back_mut() {
             extended.search = slot.search;
-            self.flow = Flow::Probing { slot: Some(extended.number) };
+            extended.standing = Standing::Exhausted;
+            self.flow = Flow::Probing {
+                slot: Some(extended.number),
+            };
         }
         Ok(Step::Again)
     }
@@ -406,8 +434,12 @@ impl Lane {
             Some(gather) => gather,
             None => {
                 self.pass_lost()?;
-                let mut gather =
-                    Gather::new(self.state.end(), self.ports.source.hint(), &limits, &self.settings.batching);
+                let mut gather = Gather::new(
+                    self.state.end(),
+                    self.ports.source.hint(),
+                    &limits,
+                    &self.settings.batching,
+                );
                 if let Some((bytes, until)) = self.ceiling
                     && now.monotonic < until
                 {
@@ -435,7 +467,7 @@ impl Lane {
                 Filled::Oversized { limit } => {
                     if let Err(error) = self.bury_oversized(limit, now)? {
                         self.gather = Some(gather);
-                        self.back_off(None, &format!("a dead letter cannot be written: {error}"), None, now);
+                        self.back_off(None, &error.to_string(), None, now);
                         return Ok(Step::Again);
                     }
                     gather.settle_next(&mut *self.ports.source, Disposition::DeadLettered, now.monotonic);
@@ -448,7 +480,7 @@ impl Lane {
     }
 
     /// The source's next record fits into no request: that is no fault that anyone could mend by waiting.
-    fn bury_oversized(&mut self, limit: u64, now: Now) -> Result<std::io::Result<()>, LaneError> {
+    fn bury_oversized(&mut self, limit: u64, now: Now) -> Result<Result<(), DeadLetterError>, LaneError> {
         let Next::Record(record, _) = self.ports.source.peek()? else {
             return Ok(Ok(()));
         };
@@ -457,8 +489,16 @@ impl Lane {
             record.json.len(),
             self.settings.destination.kind()
         );
-        let death = Death { code: "record_too_large", reason: &reason, at: now.wall, attempts: 0 };
-        Ok(self.ports.dead_letters.put(&record, &death))
+        let letter = DeadLetter {
+            id: record.id,
+            key: record.entry.key,
+            code: String::from("record_too_large"),
+            reason,
+            at: now.wall,
+            attempts: 0,
+            record: record.json.to_vec(),
+        };
+        Ok(self.ports.dead_letters.put_all(&[letter]))
     }
 
     /// A loss at the very front needs no entry, however long it is.
@@ -479,7 +519,7 @@ impl Lane {
         let at = gather.at;
         if let Some((entry, rows)) = gather.close(now.wall) {
             let number = self.number();
-            self.slots.push_back(Slot::new(number, at, rows));
+            self.slots.push_back(Slot::new(number, at, rows, Role::Main));
             self.state.entries.push(entry);
             self.dirty = true;
         }

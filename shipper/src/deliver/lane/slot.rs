@@ -19,6 +19,16 @@ pub(super) struct Slot {
     /// An earlier request of the journalled attempt may be stored, as far as anyone here knows.
     pub(super) maybe_stored: bool,
     pub(super) standing: Standing,
+    role: Role,
+}
+
+/// What a slot's entry is to the spool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A part of the order.
+    Main,
+    /// A replay, or dead letters: what its records are is settled already, and stays so when they are refused.
+    Beside,
 }
 
 /// What the next request of a held slot has to mind.
@@ -34,7 +44,7 @@ pub(super) enum Standing {
 }
 
 impl Slot {
-    pub(super) fn new(number: u64, at: Hint, rows: Rows) -> Self {
+    pub(super) fn new(number: u64, at: Hint, rows: Rows, role: Role) -> Self {
         Self {
             number,
             at,
@@ -43,6 +53,16 @@ impl Slot {
             in_flight: None,
             maybe_stored: false,
             standing: Standing::Normal,
+            role,
+        }
+    }
+
+    /// Whether a refusal of a single record of `entry` means the record: see [`Evidence`].
+    pub(super) fn evidence(&self, entry: &Entry) -> Evidence {
+        if entry.stored_any || self.role == Role::Beside {
+            Evidence::Stored
+        } else {
+            Evidence::None
         }
     }
 
@@ -82,15 +102,6 @@ impl Slot {
             }
             _ => false,
         }
-    }
-}
-
-/// What the entry says of its own records.
-pub(super) fn evidence(entry: &Entry) -> Evidence {
-    if entry.stored_any {
-        Evidence::Stored
-    } else {
-        Evidence::None
     }
 }
 

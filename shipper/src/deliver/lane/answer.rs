@@ -1,0 +1,441 @@
+//! From an answer to what is settled, and to how the lane stands to its destination.
+
+use std::time::Duration;
+
+use super::side::Kind;
+use super::slot::{Slot, Standing, pending};
+use super::{Cause, Flow, Lane, Now, Ticket, Trouble};
+use crate::deliver::guard::{EMPTY_AFTER, Guard};
+use crate::deliver::journal::DeadLetters;
+use crate::deliver::search::Finding;
+use crate::destination::{Batch, Outcome, Verdict};
+use crate::spool::cursor::{Counts, Disposition, Entry, Hold, HoldKind};
+use crate::spool::dead_letter::{DeadLetter, DeadLetterError};
+use crate::transport::SendError;
+
+/// How long a receiver's "too large" is believed before a full batch is tried again.
+const CEILING_HOLDS: Duration = Duration::from_secs(600);
+
+/// Whose batch was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// The entry at this index.
+    Main(usize),
+    /// The side job.
+    Side(Kind),
+}
+
+/// What an answer asks of the whole lane.
+enum Consequence {
+    /// The destination works; it may want a pause.
+    Works(Option<Duration>),
+    /// The same slot goes on at once.
+    Narrowed,
+    /// Later.
+    BackOff(String, Option<Duration>),
+    /// Later, and a person should know.
+    Hold(HoldKind, Cause, String),
+}
+
+/// What [`judge`] works with: the lane without the batch.
+struct Court<'a> {
+    counts: &'a mut Counts,
+    guard: &'a mut Guard,
+    dead_letters: &'a mut dyn DeadLetters,
+    whose: Whose,
+    now: Now,
+    /// Whether anything was stored.
+    stored: Stored,
+}
+
+/// Whether an answer said that anything is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stored {
+    Nothing,
+    Something,
+}
+
+impl Lane {
+    /// Tells what came of a request. What it settles is committed by the next [`Lane::poll`]. A ticket that is not on
+    /// its way (of a lane before this one) is ignored.
+    pub fn complete(&mut self, ticket: Ticket, result: Result<http::Response<Vec<u8>>, SendError>, now: Now) {
+        let main = self.slots.iter().position(|slot| slot.in_flight == Some(ticket));
+        let (whose, entry, slot) = if let Some(index) = main {
+            (
+                Whose::Main(index),
+                self.state.entries.get_mut(index),
+                self.slots.get_mut(index),
+            )
+        } else if let Some(side) = self
+            .side
+            .as_mut()
+            .filter(|side| side.slot.in_flight == Some(ticket))
+        {
+            let entry = match side.kind {
+                Kind::Replay => self
+                    .state
+                    .replay
+                    .as_mut()
+                    .and_then(|replay| replay.entry.as_mut()),
+                Kind::Retry => self.state.retry.as_mut().map(|retry| &mut retry.batch),
+            };
+            (Whose::Side(side.kind), entry, Some(&mut side.slot))
+        } else {
+            return;
+        };
+        let (Some(entry), Some(slot)) = (entry, slot) else {
+            return;
+        };
+        slot.in_flight = None;
+        let Some(attempt) = entry.attempt.clone() else {
+            return;
+        };
+        let records = slot.rows.pending(&attempt.range, &entry.settled);
+        let sent: u64 = records.iter().map(|record| record.json.len() as u64).sum();
+        let outcome = match result {
+            Ok(response) => {
+                let batch = Batch {
+                    records: &records,
+                    attempt: &attempt.sending,
+                };
+                self.settings.destination.decode(&batch, &response)
+            }
+            Err(error) => of_send_error(error),
+        };
+        let outcome = checked(outcome, records.len());
+        drop(records);
+        let too_large = matches!(outcome, Outcome::TooLarge { .. });
+        let mut court = Court {
+            counts: &mut self.state.counts,
+            guard: &mut self.guard,
+            dead_letters: &mut *self.ports.dead_letters,
+            whose,
+            now,
+            stored: Stored::Nothing,
+        };
+        let consequence = court.judge(entry, slot, outcome);
+        if court.stored == Stored::Something {
+            self.last_stored = Some(now.wall);
+        }
+        let number = slot.number;
+        self.dirty = true;
+        match consequence {
+            Consequence::Narrowed if too_large => {
+                self.ceiling = Some((sent / 2, now.monotonic.plus(CEILING_HOLDS)));
+            }
+            // It finds everything too large: that is not about sizes.
+            Consequence::Hold(..) if too_large => self.ceiling = None,
+            _ => {}
+        }
+        self.follow(number, consequence, now);
+    }
+
+    fn follow(&mut self, number: u64, consequence: Consequence, now: Now) {
+        match consequence {
+            Consequence::Narrowed => {}
+            Consequence::Works(after) => {
+                if self.decides(Some(number)) {
+                    self.flow = match after {
+                        // The receiver works, but wants less of us.
+                        Some(_) => Flow::Waiting {
+                            until: now.monotonic.plus(self.settings.retry.wait(
+                                0,
+                                after,
+                                &*self.ports.random,
+                            )),
+                        },
+                        None => Flow::Open,
+                    };
+                    self.failures = 0;
+                    self.state.hold = None;
+                    self.cause = Cause::Answer;
+                    self.trouble = None;
+                }
+            }
+            Consequence::BackOff(reason, after) => self.back_off(Some(number), &reason, after, now),
+            Consequence::Hold(kind, cause, reason) => {
+                self.cause = cause;
+                self.hold(Some(number), kind, &reason, now);
+            }
+        }
+    }
+
+    /// The lane waits, without a hold. With one that is older it goes on being held.
+    pub(super) fn back_off(&mut self, number: Option<u64>, reason: &str, after: Option<Duration>, now: Now) {
+        self.trouble = Some(Trouble::new(now.wall, reason));
+        if !self.decides(number) {
+            return;
+        }
+        let policy = if self.state.hold.is_some() {
+            &self.settings.probe
+        } else {
+            &self.settings.retry
+        };
+        let wait = policy.wait(self.failures, after, &*self.ports.random);
+        self.failures = self.failures.saturating_add(1);
+        self.flow = Flow::Waiting {
+            until: now.monotonic.plus(wait),
+        };
+    }
+
+    /// The lane waits for somebody to put things right, and asks from time to time whether they are.
+    pub(super) fn hold(&mut self, number: Option<u64>, kind: HoldKind, reason: &str, now: Now) {
+        let since = match &self.state.hold {
+            Some(hold) if hold.kind == kind => hold.since,
+            _ => {
+                if self.decides(number) {
+                    self.failures = 0;
+                }
+                now.wall
+            }
+        };
+        self.state.hold = Some(Hold::new(kind, reason, since));
+        // While it is held the configuration may change: what is known not to be stored need not be feared twice.
+        for (entry, slot) in self.state.entries.iter_mut().zip(&self.slots) {
+            if slot.in_flight.is_none() {
+                slot.mark_not_stored(entry);
+            }
+        }
+        self.dirty = true;
+        self.back_off(number, reason, None, now);
+    }
+}
+
+impl Court<'_> {
+    /// Settles what `outcome` says of the records of the entry's attempt.
+    fn judge(&mut self, entry: &mut Entry, slot: &mut Slot, outcome: Outcome) -> Consequence {
+        let Some(attempt) = &mut entry.attempt else {
+            return Consequence::Narrowed;
+        };
+        attempt.sending.earlier = attempt.sending.earlier.saturating_add(1);
+        let range = attempt.range.clone();
+        match outcome {
+            Outcome::Stored => {
+                self.stored(entry, slot);
+                Consequence::Works(None)
+            }
+            Outcome::Exists { .. } if slot.maybe_stored => {
+                let stored = self.stored(entry, slot);
+                self.counts.unverified = self.counts.unverified.saturating_add(stored);
+                Consequence::Works(None)
+            }
+            Outcome::Exists { reason } => {
+                slot.standing = Standing::Conflict;
+                let reason = format!(
+                    "the name {} is taken, though we never stored anything there: {reason}. If the spool was copied, \
+                     give the copy another id; resume to send under a new name",
+                    attempt.sending.name
+                );
+                Consequence::Hold(HoldKind::Conflict, Cause::Answer, reason)
+            }
+            Outcome::Verdicts(verdicts) => self.verdicts(entry, slot, verdicts),
+            Outcome::Throttled { after, reason } => {
+                Consequence::BackOff(format!("throttled: {reason}"), after)
+            }
+            Outcome::Unavailable { after, reason } => Consequence::BackOff(reason, after),
+            Outcome::Unclear { reason } => {
+                slot.maybe_stored |= slot.standing != Standing::Conflict;
+                Consequence::BackOff(format!("unclear whether it is stored: {reason}"), None)
+            }
+            Outcome::Auth { reason } => Consequence::Hold(HoldKind::Auth, Cause::Answer, reason),
+            Outcome::Config { reason } => Consequence::Hold(HoldKind::Config, Cause::Answer, reason),
+            Outcome::TooLarge { reason } => {
+                let finding = slot
+                    .search
+                    .too_large(&range, &pending(entry), slot.evidence(entry));
+                self.found(entry, slot, finding, "request_too_large", &reason)
+            }
+            Outcome::Refused { code, reason } => {
+                let finding = slot.search.refused(&range, &pending(entry), slot.evidence(entry));
+                self.found(entry, slot, finding, &code, &reason)
+            }
+        }
+    }
+
+    /// All of the attempt is stored; returns how many records that are.
+    fn stored(&mut self, entry: &mut Entry, slot: &mut Slot) -> u64 {
+        let Some(attempt) = entry.attempt.take() else {
+            return 0;
+        };
+        let stored = u64::from(
+            entry
+                .settled
+                .settle_pending(attempt.range, Disposition::Delivered),
+        );
+        entry.stored_any = true;
+        slot.maybe_stored = false;
+        slot.standing = Standing::Normal;
+        slot.search.settled();
+        self.guard.count(self.now.monotonic, 0, stored);
+        self.stored = Stored::Something;
+        stored
+    }
+
+    /// One verdict a record. Those that are stored are settled whatever becomes of the others.
+    fn verdicts(&mut self, entry: &mut Entry, slot: &mut Slot, verdicts: Vec<Verdict>) -> Consequence {
+        let Some(attempt) = &entry.attempt else {
+            return Consequence::Narrowed;
+        };
+        let places: Vec<u32> = entry.settled.pending_in(attempt.range.clone()).collect();
+        let all = verdicts.len() as u64;
+        let (mut stored, mut again, mut after) = (0u64, 0u64, None::<Duration>);
+        let mut rejected = Vec::new();
+        for (place, verdict) in places.into_iter().zip(verdicts) {
+            match verdict {
+                Verdict::Stored => {
+                    entry.settled.settle(place, Disposition::Delivered);
+                    stored += 1;
+                }
+                Verdict::Retry { after: asked } => {
+                    again += 1;
+                    after = after.max(asked);
+                }
+                Verdict::Rejected { code, reason } => rejected.push((place, code, reason)),
+            }
+        }
+        if stored > 0 {
+            entry.stored_any = true;
+            self.guard.count(self.now.monotonic, 0, stored);
+            self.stored = Stored::Something;
+        }
+        let count = rejected.len() as u64;
+        let sample = rejected
+            .first()
+            .map(|(_, code, reason)| format!("{code}: {reason}"));
+        let allowed = self.allows(count);
+        let buried = if allowed {
+            self.bury(entry, slot, &rejected)
+        } else {
+            Ok(0)
+        };
+        let settled = stored + *buried.as_ref().unwrap_or(&0);
+        // The receiver has judged this name: what is left is another body, or at least another request.
+        slot.give_up_attempt(entry, self.counts);
+        if settled > 0 {
+            slot.search.settled();
+        }
+        if let Err(error) = buried {
+            return Consequence::BackOff(error.to_string(), None);
+        }
+        if !allowed {
+            let reason = format!(
+                "{count} of {all} records were rejected ({}), more than dead_letter_rate allows: correct the \
+                 destination or raise the rate; resume to dead-letter them",
+                sample.unwrap_or_default()
+            );
+            return Consequence::Hold(HoldKind::Config, Cause::Rate, reason);
+        }
+        match (again, settled) {
+            (0, _) => Consequence::Works(None),
+            (again, 0) => Consequence::BackOff(format!("all {again} records are to be tried again"), after),
+            (_, _) => Consequence::Works(Some(after.unwrap_or_default())),
+        }
+    }
+
+    /// What the search makes of a refusal.
+    fn found(
+        &mut self,
+        entry: &mut Entry,
+        slot: &mut Slot,
+        finding: Finding,
+        code: &str,
+        reason: &str,
+    ) -> Consequence {
+        let finding = match finding {
+            Finding::Cause(place) if self.allows(1) => {
+                let buried = self.bury(entry, slot, &[(place, code.to_owned(), reason.to_owned())]);
+                slot.give_up_attempt(entry, self.counts);
+                slot.search.settled();
+                return match buried {
+                    Ok(_) => Consequence::Works(None),
+                    Err(error) => Consequence::BackOff(error.to_string(), None),
+                };
+            }
+            finding => finding,
+        };
+        slot.give_up_attempt(entry, self.counts);
+        match finding {
+            Finding::Narrowed => Consequence::Narrowed,
+            Finding::Hold => {
+                slot.standing = Standing::Exhausted;
+                let reason = format!(
+                    "records are refused one by one ({code}: {reason}), and none of their batch was stored: it is the \
+                     destination's configuration, or every record of the batch. Nothing is given up"
+                );
+                Consequence::Hold(HoldKind::Config, Cause::Answer, reason)
+            }
+            Finding::Cause(_) => {
+                let reason = format!(
+                    "more than {} records and dead_letter_rate were refused within {} s (the last: {code}: {reason}): \
+                     correct the destination or raise the rate; resume to dead-letter them",
+                    Guard::FLOOR,
+                    EMPTY_AFTER.as_secs()
+                );
+                Consequence::Hold(HoldKind::Config, Cause::Rate, reason)
+            }
+        }
+    }
+
+    /// Whether `count` records may become dead letters now. Beside the order nothing becomes one that is none.
+    fn allows(&self, count: u64) -> bool {
+        matches!(self.whose, Whose::Side(_)) || self.guard.allows(self.now.monotonic, count, count)
+    }
+
+    /// Makes the records at places of the attempt dead letters, durable before any commit can say so; returns how many.
+    fn bury(
+        &mut self,
+        entry: &mut Entry,
+        slot: &Slot,
+        rejected: &[(u32, String, String)],
+    ) -> Result<u64, DeadLetterError> {
+        let attempts = entry
+            .attempt
+            .as_ref()
+            .map_or(1, |attempt| attempt.sending.earlier);
+        // A replay only repeats what has its disposition already.
+        if self.whose != Whose::Side(Kind::Replay) {
+            let letters = rejected.iter().filter_map(|(place, code, reason)| {
+                let record = slot.rows.at(*place)?;
+                Some(DeadLetter {
+                    id: record.id,
+                    key: record.entry.key,
+                    code: code.clone(),
+                    reason: reason.clone(),
+                    at: self.now.wall,
+                    attempts,
+                    record: record.json.to_vec(),
+                })
+            });
+            self.dead_letters.put_all(&letters.collect::<Vec<_>>())?;
+        }
+        for (place, _, _) in rejected {
+            entry.settled.settle(*place, Disposition::DeadLettered);
+        }
+        let count = rejected.len() as u64;
+        if let Whose::Main(_) = self.whose {
+            self.guard.count(self.now.monotonic, count, count);
+        }
+        Ok(count)
+    }
+}
+
+/// What no answer means.
+fn of_send_error(error: SendError) -> Outcome {
+    match error {
+        SendError::NotSent { reason } => Outcome::Unavailable { after: None, reason },
+        SendError::Tls { .. } => Outcome::Config {
+            reason: error.to_string(),
+        },
+        SendError::Unanswered { reason } => Outcome::Unclear { reason },
+    }
+}
+
+/// A destination that gives another number of verdicts than records were sent has said nothing.
+fn checked(outcome: Outcome, records: usize) -> Outcome {
+    match outcome {
+        Outcome::Verdicts(verdicts) if verdicts.len() != records => Outcome::Unclear {
+            reason: format!("{} verdicts for {records} records", verdicts.len()),
+        },
+        outcome => outcome,
+    }
+}

@@ -1,0 +1,210 @@
+//! From what the disk says to a lane that goes on as if nothing had happened.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::side::{Kind, SideQueue, Turn};
+use super::slot::{Role, Slot, Standing};
+use super::{Activity, Cause, Filling, Flow, Lane, LaneError, Ports, Settings};
+use crate::deliver::guard::Guard;
+use crate::deliver::rows::Rows;
+use crate::deliver::source::{Next, Source, SourceError};
+use crate::destination::Fingerprint;
+use crate::spool::cursor::{AttemptState, Counts, Disposition, Entry, Hint, HoldKind};
+use crate::time::Monotonic;
+
+impl Lane {
+    /// A lane that goes on where the journal of `ports` says. Reads the records of what is on its way.
+    ///
+    /// # Errors
+    /// [`LaneError`].
+    pub fn open(settings: Settings, mut ports: Ports, activity: Activity) -> Result<Self, LaneError> {
+        let state = ports.journal.state().clone();
+        ports.source.seek(state.committed, state.at)?;
+        // What held the destination may be right by now: it is asked at once.
+        let flow = match &state.hold {
+            Some(_) => Flow::Waiting { until: Monotonic(0) },
+            None => Flow::Open,
+        };
+        let mut lane = Self {
+            guard: Guard::new(settings.dead_letter_rate),
+            settings,
+            ports,
+            state,
+            dirty: false,
+            slots: VecDeque::new(),
+            gather: None,
+            side: None,
+            queue: SideQueue::default(),
+            turn: Turn::Main,
+            activity,
+            filling: Filling::Patient,
+            flow,
+            cause: Cause::Answer,
+            failures: 0,
+            ceiling: None,
+            next_number: 0,
+            last_stored: None,
+            trouble: None,
+            at_end: false,
+        };
+        lane.load_entries()?;
+        lane.load_side()?;
+        lane.remove_stray_letters()?;
+        Ok(lane)
+    }
+
+    fn load_entries(&mut self) -> Result<(), LaneError> {
+        let held = self.state.hold.as_ref().map(|hold| hold.kind);
+        let fingerprint = self.settings.destination.fingerprint();
+        for index in 0..self.state.entries.len() {
+            let number = self.number();
+            let at = self.ports.source.hint();
+            let entry = &mut self.state.entries[index];
+            let (rows, loss) = load(entry, &mut *self.ports.source)?;
+            let mut slot = Slot::new(number, at, rows, Role::Main);
+            recall(entry, &mut slot, held, &fingerprint);
+            if let Loss::Some = loss {
+                slot.give_up_attempt(entry, &mut self.state.counts);
+                self.dirty = true;
+            }
+            self.slots.push_back(slot);
+        }
+        Ok(())
+    }
+
+    fn load_side(&mut self) -> Result<(), LaneError> {
+        let held = self.state.hold.as_ref().map(|hold| hold.kind);
+        let fingerprint = self.settings.destination.fingerprint();
+        if let Some(retry) = &self.state.retry {
+            let rows = self.load_letters(&retry.records.clone())?;
+            self.start_side(Kind::Retry, Hint::default(), rows);
+            if let (Some(retry), Some(side)) = (&mut self.state.retry, &mut self.side) {
+                recall(&mut retry.batch, &mut side.slot, held, &fingerprint);
+                // A letter that somebody has removed meanwhile cannot be sent.
+                let missing = (0..retry.batch.count()).filter(|&place| side.slot.rows.at(place).is_none());
+                let missing: Vec<u32> = missing.collect();
+                settle_lost(&mut retry.batch, &mut side.slot, &mut self.state.counts, missing);
+            }
+        } else if let Some(replay) = &mut self.state.replay
+            && let Some(entry) = &mut replay.entry
+        {
+            let mut source = (self.ports.further_source)()?;
+            source.seek(entry.first, Hint::default())?;
+            let (rows, loss) = load(entry, &mut *source)?;
+            self.queue.stand(source);
+            self.start_side(Kind::Replay, Hint::default(), rows);
+            if let (Some(replay), Some(side)) = (&mut self.state.replay, &mut self.side)
+                && let Some(entry) = &mut replay.entry
+            {
+                recall(entry, &mut side.slot, held, &fingerprint);
+                if let Loss::Some = loss {
+                    side.slot.give_up_attempt(entry, &mut self.state.counts);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A letter may have been written by a lane that died before its cursor said so. The record is pending then, and
+    /// may yet be stored: the letter goes, and comes again if it is right.
+    fn remove_stray_letters(&mut self) -> Result<(), LaneError> {
+        if self.slots.iter().all(|slot| slot.rows.is_empty()) {
+            return Ok(());
+        }
+        let first = self.state.committed;
+        let letters = self
+            .ports
+            .dead_letters
+            .list()?
+            .into_iter()
+            .filter(|(_, seq)| *seq >= first);
+        let letters: BTreeSet<_> = letters.collect();
+        if letters.is_empty() {
+            return Ok(());
+        }
+        for (_, record) in self.slots.iter().flat_map(|slot| slot.rows.iter()) {
+            if letters.contains(&(record.id.epoch, record.id.seq)) {
+                self.ports.dead_letters.remove(record.id.epoch, record.id.seq)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What of an entry could be read.
+enum Loss {
+    None,
+    Some,
+}
+
+/// Reads the records of `entry` that are pending from `source`, which stands at its first and then at its end. What is
+/// lost is settled so.
+fn load(entry: &mut Entry, source: &mut dyn Source) -> Result<(Rows, Loss), SourceError> {
+    let (mut rows, mut loss) = (Rows::default(), Loss::None);
+    let mut place = 0;
+    while place < entry.count() {
+        match source.peek()? {
+            Next::End => {
+                return Err(SourceError::new(format_args!(
+                    "the cursor knows record {}, but the spool ends before it: the spool was restored from an older \
+                     copy, or its writer has not recovered it yet",
+                    entry.end() - 1
+                )));
+            }
+            Next::Lost { to, how } => {
+                let to = to.saturating_sub(entry.first);
+                let end = u32::try_from(to).map_or(entry.count(), |to| to.min(entry.count()));
+                if entry.settled.settle_pending(place..end, how) > 0 {
+                    loss = Loss::Some;
+                }
+                if to > u64::from(entry.count()) {
+                    // The rest of the loss is for whatever follows.
+                    source.seek(entry.end(), source.hint())?;
+                    return Ok((rows, loss));
+                }
+                place = end;
+            }
+            Next::Record(record, _) => {
+                if entry.settled.disposition(place) == Some(Disposition::Pending) {
+                    rows.push(place, &record);
+                }
+                place += 1;
+            }
+        }
+        source.advance();
+    }
+    Ok((rows, loss))
+}
+
+/// What a crash has left of a sending. That it was journalled as open means that it may have been sent, and stored.
+fn recall(entry: &mut Entry, slot: &mut Slot, held: Option<HoldKind>, fingerprint: &Fingerprint) {
+    let Some(attempt) = &mut entry.attempt else {
+        // Under which configuration anything was stored is not known any more.
+        entry.stored_any = false;
+        return;
+    };
+    match attempt.state {
+        AttemptState::Open => {
+            slot.maybe_stored = true;
+            attempt.sending.earlier = attempt.sending.earlier.saturating_add(1);
+        }
+        AttemptState::NotStored if held == Some(HoldKind::Conflict) => slot.standing = Standing::Conflict,
+        AttemptState::NotStored => {}
+    }
+    if attempt.fingerprint != *fingerprint {
+        entry.stored_any = false;
+    }
+}
+
+/// Settles `places` as dropped; the attempt that held them cannot be made again.
+fn settle_lost(entry: &mut Entry, slot: &mut Slot, counts: &mut Counts, places: Vec<u32>) {
+    let mut lost = 0;
+    for place in places {
+        lost += entry
+            .settled
+            .settle_pending(place..place.saturating_add(1), Disposition::Dropped);
+    }
+    if lost > 0 {
+        slot.give_up_attempt(entry, counts);
+    }
+}

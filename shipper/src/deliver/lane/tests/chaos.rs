@@ -1,0 +1,1 @@
+//! Random faults and crashes at every call, judged by a model.

@@ -1,0 +1,5 @@
+//! A lane against a receiver that does what a test says, on a clock that the test moves.
+
+mod chaos;
+mod rows;
+mod world;

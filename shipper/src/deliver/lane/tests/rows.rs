@@ -1,0 +1,571 @@
+//! One behaviour at a time.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::world::{EPOCH, FILTERED, Fault, Handle, World, response};
+use crate::deliver::{Action, Activity, Condition, Reply};
+use crate::destination::Format;
+use crate::spool::cursor::{Disposition, HoldKind};
+use crate::transport::SendError;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn healthy(_: &http::Request<Vec<u8>>) -> Fault {
+    Fault::None
+}
+
+#[test]
+fn full_batches_go_at_once_and_the_rest_when_it_is_of_age() {
+    let mut world = World::new(Handle::None);
+    world.fill(25);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, Duration::ZERO, healthy).unwrap();
+    assert_eq!((world.receiver.stored.len(), world.receiver.requests), (20, 2));
+    world.run(&mut lane, Duration::from_millis(999), healthy).unwrap();
+    assert_eq!(world.receiver.stored.len(), 20);
+    world.run(&mut lane, Duration::from_millis(1), healthy).unwrap();
+    assert_eq!(world.receiver.stored, (0..25).collect::<Vec<_>>());
+    assert!(lane.is_drained());
+    assert_eq!(lane.snapshot().counts.delivered, 25);
+}
+
+#[test]
+fn draining_does_not_wait_for_company() {
+    let mut world = World::new(Handle::None);
+    world.fill(3);
+    let mut lane = world.open().unwrap();
+    lane.drain();
+    assert!(!lane.is_drained());
+    world.run(&mut lane, Duration::ZERO, healthy).unwrap();
+    assert_eq!(world.receiver.stored, [0, 1, 2]);
+    assert!(lane.is_drained());
+}
+
+#[test]
+fn one_commit_a_batch_while_there_is_more() {
+    let mut world = World::new(Handle::None);
+    world.fill(100);
+    let mut lane = world.open().unwrap();
+    let before = *super::world::locked(&world.commits);
+    world.run(&mut lane, Duration::ZERO, healthy).unwrap();
+    // Ten batches, and the rest that follows the last.
+    assert_eq!(*super::world::locked(&world.commits) - before, 11);
+}
+
+#[test]
+fn filtered_lost_and_oversized_records_never_block() {
+    let mut world = World::new(Handle::None);
+    for _ in 0..4 {
+        world.log.push(30, FILTERED);
+        world.log.push(30, 0);
+        world.log.push(101, 0);
+        world.log.push(30, 0);
+    }
+    *super::world::locked(&world.log.lost) =
+        vec![(0..3, Disposition::Dropped), (9..10, Disposition::Damaged)];
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    let counts = lane.snapshot().counts;
+    assert_eq!((counts.dropped, counts.damaged, counts.filtered), (3, 1, 3));
+    assert_eq!((counts.dead_lettered, counts.delivered), (3, 6));
+    assert_eq!(world.letters(), [6, 10, 14]);
+    assert_eq!(world.receiver.stored, [3, 5, 7, 11, 13, 15]);
+}
+
+#[test]
+fn what_is_journalled_when_the_process_dies_is_sent_again_unchanged() {
+    for handle in [Handle::CreateOnly, Handle::Idempotent] {
+        let mut world = World::new(handle);
+        world.fill(10);
+        let mut lane = world.open().unwrap();
+        let Action::Send { request, .. } = lane.poll(world.now()).unwrap() else {
+            panic!("a batch")
+        };
+        let _ = world.receiver.receive(&request, Fault::AnswerLost);
+        drop(lane);
+        // Another configuration: other batches, another format. The journal is what counts.
+        world.receiver.sender_died();
+        world.destination.limits.records = 3;
+        world.destination.format = Format::JsonArray;
+        world.destination.limits.records = 10;
+        let mut lane = world.open().unwrap();
+        let Action::Send {
+            ticket,
+            request: again,
+        } = lane.poll(world.now()).unwrap()
+        else {
+            panic!("a batch")
+        };
+        assert_eq!((again.uri(), again.body()), (request.uri(), request.body()));
+        let answer = world.receiver.receive(&again, Fault::None);
+        lane.complete(ticket, answer, world.now());
+        world.run(&mut lane, MINUTE, healthy).unwrap();
+        assert_eq!(world.receiver.times(10), [1; 10]);
+        let unverified = if handle == Handle::CreateOnly { 10 } else { 0 };
+        assert_eq!(lane.snapshot().counts.unverified, unverified);
+    }
+}
+
+#[test]
+fn another_target_gets_another_name_and_what_may_be_there_twice_is_counted() {
+    let mut world = World::new(Handle::CreateOnly);
+    world.fill(10);
+    let mut lane = world.open().unwrap();
+    let Action::Send { request: first, .. } = lane.poll(world.now()).unwrap() else {
+        panic!("a batch")
+    };
+    drop(lane);
+    world.destination.fingerprint = [2; 16];
+    let mut lane = world.open().unwrap();
+    let Action::Send { ticket, request } = lane.poll(world.now()).unwrap() else {
+        panic!("a batch")
+    };
+    assert_ne!(request.uri(), first.uri());
+    assert_eq!(request.body(), first.body());
+    lane.complete(ticket, Ok(response(201, "")), world.now());
+    assert_eq!(lane.snapshot().counts.redelivered, 10);
+}
+
+#[test]
+fn what_was_clearly_not_stored_is_no_possible_duplicate_at_another_target() {
+    let mut world = World::new(Handle::CreateOnly);
+    world.fill(10);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, |_| Fault::Status(401)).unwrap();
+    assert!(matches!(
+        lane.snapshot().condition,
+        Condition::Held {
+            kind: HoldKind::Auth,
+            ..
+        }
+    ));
+    drop(lane);
+    world.destination.fingerprint = [2; 16];
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!(
+        (
+            lane.snapshot().counts.redelivered,
+            lane.snapshot().counts.delivered
+        ),
+        (0, 10)
+    );
+}
+
+#[test]
+fn a_name_that_something_else_has_is_a_conflict_until_a_person_resumes() {
+    let mut world = World::new(Handle::CreateOnly);
+    world.fill(10);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, 10 * MINUTE, |_| Fault::Status(412)).unwrap();
+    assert!(matches!(
+        lane.snapshot().condition,
+        Condition::Held {
+            kind: HoldKind::Conflict,
+            ..
+        }
+    ));
+    assert_eq!(lane.snapshot().counts.delivered, 0, "however often it is asked");
+    // Neither does an answer that got lost make the name ours, nor a restart.
+    world.run(&mut lane, 10 * MINUTE, |_| Fault::RequestLost).unwrap();
+    drop(lane);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, 10 * MINUTE, |_| Fault::Status(412)).unwrap();
+    assert_eq!(lane.snapshot().counts.delivered, 0);
+    lane.desire(Activity::Active, 1);
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!(lane.snapshot().counts.delivered, 10);
+    assert_eq!(
+        (
+            lane.snapshot().counts.unverified,
+            lane.snapshot().counts.redelivered
+        ),
+        (0, 0)
+    );
+}
+
+#[test]
+fn a_receiver_that_answers_one_status_to_everything_costs_nothing_and_resumes_by_itself() {
+    for status in [400, 401, 403, 404, 413, 429, 500] {
+        for in_flight in [1, 4] {
+            let mut world = World::new(Handle::Idempotent);
+            world.destination.limits.in_flight = in_flight;
+            world.fill(95);
+            let mut lane = world.open().unwrap();
+            world
+                .run(&mut lane, 60 * MINUTE, |_| Fault::Status(status))
+                .unwrap();
+            let snapshot = lane.snapshot();
+            let kind = match status {
+                401 | 403 => Some(HoldKind::Auth),
+                400 | 404 | 413 => Some(HoldKind::Config),
+                _ => None,
+            };
+            match (&snapshot.condition, kind) {
+                (
+                    Condition::Held {
+                        kind: held, reason, ..
+                    },
+                    Some(kind),
+                ) => {
+                    assert_eq!(*held, kind, "{status}");
+                    assert!(reason.contains(&format!("status {status}")), "{reason}");
+                }
+                (Condition::BackingOff { reason, .. }, None) => {
+                    assert!(reason.contains(&format!("status {status}")), "{reason}");
+                }
+                (condition, _) => panic!("{status}: {condition:?}"),
+            }
+            assert_eq!(
+                (snapshot.counts.delivered, snapshot.counts.dead_lettered),
+                (0, 0),
+                "{status}"
+            );
+            assert_eq!(world.letters(), [] as [u64; 0]);
+            let requests = world.receiver.requests;
+            assert!(requests < 1_000, "{status} in an hour: {requests}");
+            world.run(&mut lane, 20 * MINUTE, healthy).unwrap();
+            let snapshot = lane.snapshot();
+            assert_eq!(
+                (snapshot.condition, snapshot.counts.delivered),
+                (Condition::Active, 95),
+                "{status}"
+            );
+            assert_eq!(world.letters(), [] as [u64; 0], "{status}");
+            assert_eq!(world.receiver.times(95), [1; 95], "{status}");
+            if in_flight == 1 {
+                assert_eq!(
+                    world.receiver.stored,
+                    (0..95).collect::<Vec<_>>(),
+                    "{status}: in order"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_receiver_that_is_dead_for_five_minutes_is_caught_up_in_order() {
+    let mut world = World::new(Handle::None);
+    let mut lane = world.open().unwrap();
+    for _ in 0..300 {
+        world.fill(7);
+        world
+            .run(&mut lane, Duration::from_secs(1), |_| Fault::NotSent)
+            .unwrap();
+    }
+    assert!(matches!(lane.snapshot().condition, Condition::BackingOff { .. }));
+    assert!(world.receiver.requests < 30, "{}", world.receiver.requests);
+    world.run(&mut lane, 2 * MINUTE, healthy).unwrap();
+    assert_eq!(world.receiver.stored, (0..2_100).collect::<Vec<_>>());
+    assert!(lane.is_drained());
+}
+
+#[test]
+fn retry_after_is_followed() {
+    let world = World::new(Handle::None);
+    world.fill(10);
+    let mut lane = world.open().unwrap();
+    let Action::Send { ticket, .. } = lane.poll(world.now()).unwrap() else {
+        panic!("a batch")
+    };
+    let throttled = http::Response::builder()
+        .status(429)
+        .header("retry-after", "30")
+        .body(Vec::new())
+        .unwrap();
+    lane.complete(ticket, Ok(throttled), world.now());
+    let Action::Wait(Some(until)) = lane.poll(world.now()).unwrap() else {
+        panic!("a wait")
+    };
+    let wait = until.since(world.now().monotonic);
+    assert!(
+        wait >= Duration::from_secs(30) && wait <= Duration::from_secs(31),
+        "{wait:?}"
+    );
+}
+
+#[test]
+fn poison_is_found_and_only_poison_inside_the_bound() {
+    let mut world = World::new(Handle::Idempotent);
+    world.destination.limits.records = 64;
+    world.destination.limits.bytes = 10_000;
+    world.fill(64);
+    world.receiver.poison = BTreeSet::from([0, 13, 14, 63]);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!(world.letters(), [0, 13, 14, 63]);
+    let good: Vec<u64> = (0..64).filter(|seq| ![0, 13, 14, 63].contains(seq)).collect();
+    assert_eq!(world.receiver.stored, good);
+    assert!(
+        world.receiver.requests <= 4 * 6 + 2 * 4 + 1,
+        "{}",
+        world.receiver.requests
+    );
+}
+
+#[test]
+fn one_refused_record_alone_is_held_until_company_shows_whose_fault_it_is() {
+    let mut world = World::new(Handle::Idempotent);
+    world.fill(1);
+    world.receiver.poison = BTreeSet::from([0]);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, 60 * MINUTE, healthy).unwrap();
+    assert!(matches!(
+        lane.snapshot().condition,
+        Condition::Held {
+            kind: HoldKind::Config,
+            ..
+        }
+    ));
+    assert_eq!(world.letters(), [] as [u64; 0]);
+    world.fill(3);
+    world.run(&mut lane, 10 * MINUTE, healthy).unwrap();
+    assert_eq!(
+        (world.letters(), &world.receiver.stored),
+        (vec![0], &vec![1, 2, 3])
+    );
+    assert_eq!(lane.snapshot().condition, Condition::Active);
+}
+
+#[test]
+fn a_run_of_poison_in_front_does_not_block_for_ever() {
+    let mut world = World::new(Handle::Idempotent);
+    world.destination.limits.records = 100;
+    world.destination.limits.bytes = 10_000;
+    world.dead_letter_rate = 1_000_000;
+    world.fill(100);
+    world.receiver.poison = (0..60).collect();
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, 60 * MINUTE, healthy).unwrap();
+    assert_eq!(world.letters(), (0..60).collect::<Vec<_>>());
+    assert_eq!(world.receiver.stored, (60..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn too_large_halves_and_is_remembered() {
+    let mut world = World::new(Handle::Idempotent);
+    world.receiver.room = 6;
+    world.fill(40);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!(world.receiver.stored, (0..40).collect::<Vec<_>>());
+    assert_eq!(world.letters(), [] as [u64; 0]);
+    // One refusal, two halves, and then batches of a size that fits.
+    assert!(
+        world.receiver.requests <= 1 + 2 + 8,
+        "{}",
+        world.receiver.requests
+    );
+}
+
+#[test]
+fn explicit_verdicts_become_dead_letters_below_the_rate_and_a_hold_above_it() {
+    let mut world = World::new(Handle::Idempotent);
+    world.fill(60);
+    world.receiver.rejected = BTreeSet::from([3, 27]);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!(
+        (world.letters(), lane.snapshot().counts.dead_lettered),
+        (vec![3, 27], 2)
+    );
+
+    world.receiver.rejected = (60..80).collect();
+    world.fill(30);
+    world.run(&mut lane, Duration::from_secs(50), healthy).unwrap();
+    let Condition::Held {
+        kind: HoldKind::Config,
+        reason,
+        ..
+    } = lane.snapshot().condition
+    else {
+        panic!("held");
+    };
+    assert!(reason.contains("dead_letter_rate"), "{reason}");
+    let dead = lane.snapshot().counts.dead_lettered;
+    assert!(dead <= 2 + 10, "{dead}");
+    assert_eq!(world.letters().len() as u64, dead);
+
+    // A person says that it is right so.
+    lane.desire(Activity::Active, 1);
+    world.run(&mut lane, Duration::from_secs(5), healthy).unwrap();
+    assert_eq!(
+        (world.letters().len(), lane.snapshot().condition),
+        (22, Condition::Active)
+    );
+    assert_eq!(world.receiver.times(90).iter().sum::<usize>(), 90 - 22);
+}
+
+#[test]
+fn verdicts_that_do_not_fit_the_batch_settle_nothing() {
+    let world = World::new(Handle::None);
+    world.fill(10);
+    let mut lane = world.open().unwrap();
+    let Action::Send { ticket, .. } = lane.poll(world.now()).unwrap() else {
+        panic!("a batch")
+    };
+    lane.complete(ticket, Ok(response(207, "sssssssss")), world.now());
+    assert_eq!(lane.snapshot().counts.delivered, 0);
+    assert!(
+        lane.snapshot()
+            .trouble
+            .unwrap()
+            .reason
+            .contains("9 verdicts for 10 records")
+    );
+}
+
+#[test]
+fn a_ticket_counts_once() {
+    let world = World::new(Handle::None);
+    world.fill(10);
+    let mut lane = world.open().unwrap();
+    let Action::Send { ticket, .. } = lane.poll(world.now()).unwrap() else {
+        panic!("a batch")
+    };
+    lane.complete(
+        ticket,
+        Err(SendError::Unanswered {
+            reason: String::new(),
+        }),
+        world.now(),
+    );
+    lane.complete(ticket, Ok(response(201, "")), world.now());
+    assert_eq!(lane.snapshot().counts.delivered, 0);
+}
+
+#[test]
+fn four_in_flight_complete_in_any_order_and_commit_in_theirs() {
+    let mut world = World::new(Handle::CreateOnly);
+    world.destination.limits.in_flight = 4;
+    world.fill(60);
+    let mut lane = world.open().unwrap();
+    let mut tickets = Vec::new();
+    while let Action::Send { ticket, .. } = lane.poll(world.now()).unwrap() {
+        tickets.push(ticket);
+    }
+    assert_eq!(tickets.len(), 4);
+    for index in [3, 1, 2] {
+        lane.complete(tickets[index], Ok(response(201, "")), world.now());
+        assert!(
+            matches!(lane.poll(world.now()).unwrap(), Action::Wait(_)),
+            "no fifth entry"
+        );
+        assert_eq!(lane.snapshot().committed, 0);
+    }
+    assert_eq!(lane.snapshot().counts.delivered, 30);
+    lane.complete(tickets[0], Ok(response(201, "")), world.now());
+    assert!(matches!(lane.poll(world.now()).unwrap(), Action::Send { .. }));
+    assert_eq!(lane.snapshot().committed, 40);
+}
+
+#[test]
+fn a_pause_outlives_a_restart_and_resumes_from_its_place() {
+    let mut world = World::new(Handle::None);
+    world.fill(10);
+    let mut lane = world.open().unwrap();
+    lane.desire(Activity::Paused, 4);
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!(
+        (lane.snapshot().condition, lane.snapshot().desired),
+        (Condition::Paused, 4)
+    );
+    assert_eq!(world.receiver.requests, 0);
+    drop(lane);
+    let mut lane = world.open().unwrap();
+    lane.desire(Activity::Paused, 4);
+    world.fill(10);
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!(world.receiver.requests, 0);
+    lane.desire(Activity::Active, 5);
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!(world.receiver.stored, (0..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_replay_is_counted_outside_and_takes_turns() {
+    let mut world = World::new(Handle::Idempotent);
+    world.fill(40);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!(lane.replay(5, 1_000, 77), Reply::Accepted { records: 35 });
+    assert_eq!(lane.replay(5, 1_000, 77), Reply::Repeated);
+    assert_eq!(lane.replay(0, 1, 78), Reply::Busy);
+    world.fill(40);
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    let counts = lane.snapshot().counts;
+    assert_eq!((counts.delivered, counts.replayed), (80, 35));
+    let times = world.receiver.times(80);
+    assert_eq!(
+        (&times[..5], &times[5..40], &times[40..]),
+        (&[1; 5][..], &[2; 35][..], &[1; 40][..])
+    );
+    assert!(lane.is_drained());
+    // It takes turns: new records are stored before the replay ends.
+    let end_of_replay = world.receiver.stored.iter().rposition(|seq| *seq == 39).unwrap();
+    let first_new = world.receiver.stored.iter().position(|seq| *seq == 40).unwrap();
+    assert!(first_new < end_of_replay);
+}
+
+#[test]
+fn retried_dead_letters_move_to_delivered_and_those_refused_again_stay() {
+    let mut world = World::new(Handle::Idempotent);
+    world.fill(30);
+    world.receiver.rejected = BTreeSet::from([3, 7, 22]);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!(world.letters(), [3, 7, 22]);
+    world.receiver.rejected = BTreeSet::from([7]);
+    assert_eq!(
+        lane.retry_dead_letters(None, 5),
+        Ok(Reply::Accepted { records: 3 })
+    );
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    let counts = lane.snapshot().counts;
+    assert_eq!(
+        (counts.delivered, counts.dead_lettered, world.letters()),
+        (29, 1, vec![7])
+    );
+    assert_eq!(lane.retry_dead_letters(None, 5), Ok(Reply::Repeated));
+    assert!(lane.is_drained());
+    world.receiver.poison = BTreeSet::from([7]);
+    assert_eq!(
+        lane.retry_dead_letters(Some(vec![(EPOCH, 7), (EPOCH, 9)]), 6),
+        Ok(Reply::Accepted { records: 2 })
+    );
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!(
+        (lane.snapshot().condition, world.letters()),
+        (Condition::Active, vec![7])
+    );
+    assert_eq!(
+        world
+            .receiver
+            .times(30)
+            .iter()
+            .filter(|times| **times == 1)
+            .count(),
+        29
+    );
+}
+
+#[test]
+fn records_that_are_gone_when_a_batch_is_opened_again_are_counted_not_waited_for() {
+    let mut world = World::new(Handle::Idempotent);
+    world.fill(20);
+    let mut lane = world.open().unwrap();
+    let Action::Send { .. } = lane.poll(world.now()).unwrap() else {
+        panic!("a batch")
+    };
+    drop(lane);
+    *super::world::locked(&world.log.lost) =
+        vec![(0..4, Disposition::Dropped), (8..13, Disposition::Damaged)];
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    let counts = lane.snapshot().counts;
+    assert_eq!((counts.dropped, counts.damaged, counts.delivered), (4, 5, 11));
+    // Those of the journalled batch that are left may have been stored by it.
+    assert_eq!(counts.redelivered, 4);
+}
