@@ -127,7 +127,7 @@ pub enum Action {
         /// To be given back.
         ticket: Ticket,
         /// Journalled already.
-        request: http::Request<Vec<u8>>,
+        request: Box<http::Request<Vec<u8>>>,
     },
     /// Nothing until then (without a time: until an answer, a new head or an order comes).
     Wait(Option<Monotonic>),

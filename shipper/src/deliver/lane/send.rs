@@ -10,12 +10,15 @@ use crate::spool::cursor::{AttemptState, Counts, Entry, HoldKind, JournalledAtte
 /// What [`prepare`] made.
 pub(super) enum Prepared {
     /// To be sent as soon as the entry is committed.
-    Request(http::Request<Vec<u8>>),
+    Request(Box<http::Request<Vec<u8>>>),
     /// There is nothing pending.
     Nothing,
     /// It cannot be made: the destination is held.
     Held(HoldKind, String),
 }
+
+/// A request, and the digest of what is in it.
+type Encoded = (Box<http::Request<Vec<u8>>>, BodyDigest);
 
 /// What [`prepare`] works with.
 pub(super) struct Parts<'a> {
@@ -115,14 +118,14 @@ fn encode(
     records: &[Record<'_>],
     sending: &Attempt,
     now: Now,
-) -> Result<(http::Request<Vec<u8>>, BodyDigest), Prepared> {
+) -> Result<Encoded, Prepared> {
     let batch = Batch {
         records,
         attempt: sending,
     };
     match settings.destination.encode(&batch, &Context::at(now.wall)) {
         Ok(request) => match request.extensions().get::<BodyDigest>().copied() {
-            Some(digest) => Ok((request, digest)),
+            Some(digest) => Ok((Box::new(request), digest)),
             None => {
                 let reason = format!(
                     "{} made a request without a digest: report this",
