@@ -9,6 +9,8 @@
 mod cat;
 mod check_config;
 mod dead_letter;
+#[cfg(test)]
+mod exclusion;
 mod exit;
 mod generate;
 mod host;

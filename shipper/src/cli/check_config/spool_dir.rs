@@ -1,38 +1,26 @@
-//! The spool's directory as it is now: who may read it.
+//! The spool's directory as it is now: whether it may hold a spool, and who else may read it.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::finding::Finding;
 use crate::config::Place;
+use crate::spool::storage::fs::{RootError, check_private};
 
-/// What is wrong with an existing directory, or with the place where one is to be made.
+/// What is wrong with the directory, or with the place where it is to be made.
 pub(super) fn check(path: &Path, place: &Place) -> Option<Finding> {
-    let shown = path.display();
-    match std::fs::metadata(path) {
-        Ok(metadata) if !metadata.is_dir() => {
-            Some(Finding::error(place, format!("{shown} is not a directory")))
+    match check_private(path) {
+        Ok(()) => {
+            let above = path.parent().filter(|above| !above.exists())?;
+            let message = format!(
+                "{} does not exist here; it must before auditship starts, which makes only the spool's own directory in it",
+                above.display()
+            );
+            Some(Finding::warning(place, message))
         }
-        Ok(metadata) => {
-            let mode = metadata.permissions().mode() & 0o777;
-            let others = mode & 0o077;
-            (others != 0).then(|| {
-                let message = format!(
-                    "{shown} has mode {mode:04o}, so others than its owner may read audit records: `chmod 700 {shown}`"
-                );
-                Finding::error(place, message)
-            })
+        // Whoever checks need not be the user that the service runs as.
+        Err(error @ (RootError::Unwritable { .. } | RootError::Io { .. })) => {
+            Some(Finding::warning(place, error.to_string()))
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match path.parent() {
-            Some(parent) if !parent.exists() => Some(Finding::warning(
-                place,
-                format!("{} does not exist yet: it will be created", parent.display()),
-            )),
-            _ => None,
-        },
-        Err(error) => Some(Finding::warning(
-            place,
-            format!("{shown} cannot be looked at: {error}"),
-        )),
+        Err(error) => Some(Finding::error(place, error.to_string())),
     }
 }

@@ -1,0 +1,77 @@
+//! Running the built binary.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+/// What a run came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Outcome {
+    pub(crate) fn ok(stdout: &str) -> Self {
+        Self {
+            code: 0,
+            stdout: stdout.to_owned(),
+            stderr: String::new(),
+        }
+    }
+}
+
+/// The binary with these arguments, without any state of whoever runs the tests.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_auditship"));
+    command.args(arguments).stdin(Stdio::null());
+    for name in [
+        "XDG_STATE_HOME",
+        "HTTP_PROXY",
+        "http_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+    ] {
+        command.env_remove(name);
+    }
+    command.env("COLUMNS", "100");
+    command
+}
+
+/// Runs it to its end.
+pub(crate) fn auditship(arguments: &[&str]) -> Outcome {
+    let output = command(arguments).output().expect("the binary starts");
+    Outcome {
+        code: output.status.code().expect("ended by itself"),
+        stdout: String::from_utf8(output.stdout).expect("text"),
+        stderr: String::from_utf8(output.stderr).expect("text"),
+    }
+}
+
+/// Has `shell` read a script without running it. A shell that is not installed is named.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+pub(crate) fn check_syntax(shell: &str, script: &str) {
+    let child = Command::new(shell)
+        .arg("-n")
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else {
+        eprintln!("skipped: {shell} has not read its completions (not installed)");
+        return;
+    };
+    child
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(script.as_bytes())
+        .expect("read");
+    let output = child.wait_with_output().expect("ended");
+    assert!(
+        output.status.success(),
+        "{shell}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
