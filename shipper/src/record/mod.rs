@@ -31,6 +31,9 @@ mod names;
 mod path;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
 pub use categories::Categories;
