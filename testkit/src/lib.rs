@@ -2,6 +2,7 @@
 //!
 //! # In scope
 //! * [`artefacts`]: builds the release library and the binary through cargo, and proves that they are of this build;
+//! * [`audit`]: synthetic audit records, the same for the same seed;
 //! * [`chunk`]: records as the chunks that a host hands over;
 //! * [`host`]: the host's side of the binary interface;
 //! * [`protocol`] and [`process`]: the program `auditship-host`, which runs [`host`] in a process of its own that can be
@@ -14,6 +15,7 @@
 //! Nothing here is part of the product, and the product knows nothing of it: there are no test hooks in it.
 
 pub mod artefacts;
+pub mod audit;
 pub mod chunk;
 pub mod host;
 pub mod process;
