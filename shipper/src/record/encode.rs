@@ -18,7 +18,7 @@
 //!
 //! # Invariants
 //! * What stands in the output after `Ok` is one valid JSON object, at most `max_record_bytes` long and `max_depth` deep.
-//! * The recursion is bounded by `max_depth`, the output by the limit plus one escaped character, so neither a bomb of arrays nor
+//! * The recursion is bounded by `max_depth`, the output by the limit plus one short text, so neither a bomb of arrays nor
 //!   escapes inside escapes can exhaust stack or memory.
 
 use base64::Engine as _;
@@ -26,7 +26,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::collect::Collector;
 use super::fault::Fault;
-use super::msgpack::{Reader, Token};
+use super::msgpack::{Reader, Short, Token};
 use super::path::{Fields, Watch};
 use super::text::{self, Text};
 
@@ -75,6 +75,27 @@ impl Encoder<'_, '_> {
             return Err(Fault::TooDeep { max: self.max_depth });
         }
         self.room_for(0)
+    }
+
+    /// Writes the next value. `depth` is the number of containers around it.
+    #[inline]
+    fn value(&mut self, depth: usize, watch: Watch) -> Result<(), Fault> {
+        if let Some(text) = self.reader.short_str() {
+            self.out.push(b'"');
+            self.short(text);
+            self.out.push(b'"');
+            return Ok(());
+        }
+        let token = self.reader.token()?;
+        self.put(token, depth, watch)
+    }
+
+    /// The inside of a short string. At most six times 255 bytes, so the room is looked after by the container.
+    #[inline(always)]
+    fn short(&mut self, text: Short<'_>) {
+        if text::escape_short(text, self.out, self.limit) == Text::Repaired {
+            self.collector.meta.repaired = true;
+        }
     }
 
     /// Writes what `token` begins. `depth` is the number of containers around it.
@@ -134,8 +155,7 @@ impl Encoder<'_, '_> {
             if place > 0 {
                 self.out.push(b',');
             }
-            let token = self.reader.token()?;
-            self.put(token, depth, Watch::NOWHERE)?;
+            self.value(depth, Watch::NOWHERE)?;
             self.room_for(0)?;
         }
         self.out.push(b']');
@@ -149,15 +169,15 @@ impl Encoder<'_, '_> {
         for place in 0..len {
             self.out.extend_from_slice(if place > 0 { b",\"" } else { b"\"" });
             let start = self.out.len();
-            match self.reader.token()? {
-                Token::Str(bytes) => self.text(bytes)?,
-                other => self.odd_key(other, depth)?,
+            match self.reader.short_str() {
+                Some(text) => self.short(text),
+                None => self.other_key(depth)?,
             }
             let (fields, below) = self.collector.key(mark, watch, self.out, start, None);
             self.out.extend_from_slice(b"\":");
             self.member(fields, depth, below)?;
         }
-        self.collector.names.close(mark);
+        self.collector.names.close(mark, self.out);
         self.out.push(b'}');
         Ok(())
     }
@@ -165,18 +185,20 @@ impl Encoder<'_, '_> {
     #[inline]
     fn member(&mut self, fields: Fields, depth: usize, watch: Watch) -> Result<(), Fault> {
         let start = self.out.len();
-        let token = self.reader.token()?;
-        self.put(token, depth, watch)?;
+        self.value(depth, watch)?;
         self.room_for(0)?;
         self.collector.value(fields, self.out, start);
         Ok(())
     }
 
-    /// A key that is no text: its JSON text, itself written as text.
+    /// A key that is no short text. What is no text at all is its JSON text, itself written as text.
     #[cold]
-    fn odd_key(&mut self, token: Token<'_>, depth: usize) -> Result<(), Fault> {
+    fn other_key(&mut self, depth: usize) -> Result<(), Fault> {
         let start = self.out.len();
-        self.put(token, depth, Watch::NOWHERE)?;
+        match self.reader.token()? {
+            Token::Str(bytes) => return self.text(bytes),
+            other => self.put(other, depth, Watch::NOWHERE)?,
+        }
         self.room_for(0)?;
         let json = self.out.split_off(start);
         match json.strip_prefix(b"\"").and_then(|json| json.strip_suffix(b"\"")) {

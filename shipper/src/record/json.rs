@@ -225,7 +225,7 @@ impl<'a, 'i> Scanner<'a, 'i> {
                 _ => return Err(self.expected("`,` or `}`")),
             }
         }
-        self.collector.names.close(mark);
+        self.collector.names.close(mark, self.out);
         self.at += 1;
         Ok(())
     }

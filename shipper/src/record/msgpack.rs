@@ -29,6 +29,28 @@ pub(super) enum Token<'a> {
     Map(usize),
 }
 
+/// A short str: the first `len` bytes of what was left of the input, which lets a fixed number of bytes be read at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Short<'a> {
+    from: &'a [u8],
+    len: usize,
+}
+
+impl<'a> Short<'a> {
+    /// The text.
+    #[inline(always)]
+    pub(super) fn bytes(self) -> &'a [u8] {
+        &self.from[..self.len]
+    }
+
+    /// The text and what follows it up to `N` bytes, and how many of them are the text.
+    #[inline(always)]
+    pub(super) fn within<const N: usize>(self) -> Option<(&'a [u8; N], usize)> {
+        let window = self.from.first_chunk()?;
+        (self.len <= N).then_some((window, self.len))
+    }
+}
+
 impl<'a> Reader<'a> {
     pub(super) fn new(input: &'a [u8]) -> Self {
         Self { rest: input }
@@ -42,6 +64,20 @@ impl<'a> Reader<'a> {
     /// The next byte, which stays.
     pub(super) fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
+    }
+
+    /// The next value, provided it is a str of at most 255 bytes: most values and nearly all keys are.
+    ///
+    /// Told apart from [`Reader::token`] because a token goes through memory, which costs more than all else about a short text.
+    #[inline(always)]
+    pub(super) fn short_str(&mut self) -> Option<Short<'a>> {
+        let (from, len) = match self.rest {
+            [marker @ 0xa0..=0xbf, from @ ..] => (from, usize::from(marker & 0x1f)),
+            [0xd9, len, from @ ..] => (from, usize::from(*len)),
+            _ => return None,
+        };
+        self.rest = from.get(len..)?;
+        Some(Short { from, len })
     }
 
     #[inline]

@@ -8,7 +8,6 @@
 //! same key. Memory is bounded by the keys of the maps that are open.
 
 use std::hash::{BuildHasher, RandomState};
-use std::ops::Range;
 
 use hashbrown::HashTable;
 
@@ -19,6 +18,8 @@ const SMALL: usize = 16;
 #[derive(Debug)]
 pub(super) struct Names {
     names: Vec<Name>,
+    /// The fingerprint of each.
+    prints: Vec<u64>,
     /// Places in `names` of all keys of open maps that outgrew `SMALL`.
     index: HashTable<usize>,
     hasher: RandomState,
@@ -27,19 +28,20 @@ pub(super) struct Names {
 }
 
 /// One key, as JSON text without quotes and with the shortest escapes.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Name {
-    text: Place,
-    print: u64,
-    hash: u64,
+    buffer: Buffer,
+    start: usize,
+    end: usize,
     /// The number to try next when the key repeats.
     next: u32,
 }
 
-#[derive(Clone, Debug)]
-enum Place {
-    Out(Range<usize>),
-    Aside(Range<usize>),
+/// Where a key's text stands.
+#[derive(Clone, Copy, Debug)]
+enum Buffer {
+    Out,
+    Aside,
 }
 
 /// Where an open map's keys begin.
@@ -53,6 +55,7 @@ impl Default for Names {
     fn default() -> Self {
         Self {
             names: Vec::new(),
+            prints: Vec::new(),
             index: HashTable::new(),
             hasher: RandomState::new(),
             aside: Vec::new(),
@@ -64,11 +67,13 @@ impl Names {
     /// Forgets all maps; needed after one was left open.
     pub(super) fn clear(&mut self) {
         self.names.clear();
+        self.prints.clear();
         self.index.clear();
         self.aside.clear();
     }
 
     /// Opens a map inside the one that is open.
+    #[inline]
     pub(super) fn open(&self) -> Mark {
         Mark {
             names: self.names.len(),
@@ -78,121 +83,122 @@ impl Names {
 
     /// Closes the map that was opened last.
     #[inline]
-    pub(super) fn close(&mut self, mark: Mark) {
+    pub(super) fn close(&mut self, mark: Mark, out: &[u8]) {
         if self.names.len() - mark.names > SMALL {
-            self.unindex(mark);
+            self.unindex(mark, out);
         }
         self.names.truncate(mark.names);
+        self.prints.truncate(mark.names);
         self.aside.truncate(mark.aside);
     }
 
     /// Enters the key that `out` ends with, from `start` on, and makes it longer when the map has that key already.
     #[inline]
     pub(super) fn enter(&mut self, mark: Mark, out: &mut Vec<u8>, start: usize) {
-        let text = Place::Out(start..out.len());
-        self.enter_text(mark, out, text);
+        let print = fingerprint(&out[start..]);
+        let name = Name {
+            buffer: Buffer::Out,
+            start,
+            end: out.len(),
+            next: 2,
+        };
+        let open = &self.prints[mark.names..];
+        if open.len() < SMALL && open.iter().all(|other| *other != print) {
+            self.push(name, print);
+        } else {
+            self.enter_slowly(mark, out, name);
+        }
     }
 
     /// As [`Names::enter`] for a key that stands in `out` with other escapes than the shortest; `canonical` has those.
     pub(super) fn enter_as(&mut self, mark: Mark, out: &mut Vec<u8>, canonical: &[u8]) {
         let start = self.aside.len();
         self.aside.extend_from_slice(canonical);
-        let text = Place::Aside(start..self.aside.len());
-        self.enter_text(mark, out, text);
+        let name = Name {
+            buffer: Buffer::Aside,
+            start,
+            end: self.aside.len(),
+            next: 2,
+        };
+        self.enter_slowly(mark, out, name);
     }
 
     #[inline]
-    fn enter_text(&mut self, mark: Mark, out: &mut Vec<u8>, text: Place) {
-        let print = fingerprint(self.text(&text, out));
-        let open = &self.names[mark.names..];
-        if open.len() < SMALL && open.iter().all(|name| name.print != print) {
-            self.names.push(Name {
-                text,
-                print,
-                hash: 0,
-                next: 2,
-            });
-        } else {
-            self.enter_slowly(mark, out, text);
-        }
+    fn push(&mut self, name: Name, print: u64) {
+        self.names.push(name);
+        self.prints.push(print);
     }
 
     #[cold]
-    fn enter_slowly(&mut self, mark: Mark, out: &mut Vec<u8>, mut text: Place) {
+    fn enter_slowly(&mut self, mark: Mark, out: &mut Vec<u8>, mut name: Name) {
         if self.names.len() - mark.names == SMALL {
-            for at in mark.names..self.names.len() {
-                self.names[at].hash = self.hasher.hash_one(self.text(&self.names[at].text, out));
-                self.put_into_index(at);
-            }
+            (mark.names..self.names.len()).for_each(|at| self.put_into_index(at, out));
         }
-        if let Some(first) = self.find(mark, out, &text) {
+        if let Some(first) = self.find(mark, out, &name) {
             let (bare_out, bare_aside) = (out.len(), self.aside.len());
             loop {
                 let number = self.names[first].next;
                 self.names[first].next = number.saturating_add(1);
                 let suffix = format!("#{number}");
                 out.extend_from_slice(suffix.as_bytes());
-                match &mut text {
-                    Place::Out(range) => range.end = out.len(),
-                    Place::Aside(range) => {
+                name.end = match name.buffer {
+                    Buffer::Out => out.len(),
+                    Buffer::Aside => {
                         self.aside.extend_from_slice(suffix.as_bytes());
-                        range.end = self.aside.len();
+                        self.aside.len()
                     }
-                }
-                if self.find(mark, out, &text).is_none() {
+                };
+                if self.find(mark, out, &name).is_none() {
                     break;
                 }
                 out.truncate(bare_out);
                 self.aside.truncate(bare_aside);
             }
         }
-        let bytes = self.text(&text, out);
-        let name = Name {
-            print: fingerprint(bytes),
-            hash: self.hasher.hash_one(bytes),
-            text,
-            next: 2,
-        };
-        self.names.push(name);
+        let print = fingerprint(self.text(&name, out));
+        self.push(name, print);
         if self.names.len() - mark.names > SMALL {
-            self.put_into_index(self.names.len() - 1);
+            self.put_into_index(self.names.len() - 1, out);
         }
     }
 
-    /// The open map's key of this text.
-    fn find(&self, mark: Mark, out: &[u8], text: &Place) -> Option<usize> {
-        let wanted = self.text(text, out);
-        let same = |name: &Name| self.text(&name.text, out) == wanted;
+    /// The open map's key of the same text.
+    fn find(&self, mark: Mark, out: &[u8], wanted: &Name) -> Option<usize> {
+        let wanted = self.text(wanted, out);
         let open = &self.names[mark.names..];
         if open.len() < SMALL {
-            return open.iter().position(same).map(|at| mark.names + at);
+            let found = open.iter().position(|name| self.text(name, out) == wanted)?;
+            return Some(mark.names + found);
         }
-        self.index
-            .find(self.hasher.hash_one(wanted), |at| {
-                *at >= mark.names && same(&self.names[*at])
-            })
-            .copied()
+        let same = |at: &usize| *at >= mark.names && self.text(&self.names[*at], out) == wanted;
+        self.index.find(self.hasher.hash_one(wanted), same).copied()
     }
 
-    fn put_into_index(&mut self, at: usize) {
-        let names = &self.names;
-        self.index
-            .insert_unique(names[at].hash, at, |other| names[*other].hash);
+    fn put_into_index(&mut self, at: usize, out: &[u8]) {
+        let hash = self.hash(at, out);
+        let mut index = std::mem::take(&mut self.index);
+        index.insert_unique(hash, at, |other| self.hash(*other, out));
+        self.index = index;
     }
 
     #[cold]
-    fn unindex(&mut self, mark: Mark) {
+    fn unindex(&mut self, mark: Mark, out: &[u8]) {
         for at in mark.names..self.names.len() {
-            if let Ok(entry) = self.index.find_entry(self.names[at].hash, |other| *other == at) {
+            let hash = self.hash(at, out);
+            if let Ok(entry) = self.index.find_entry(hash, |other| *other == at) {
                 entry.remove();
             }
         }
     }
 
-    fn text<'a>(&'a self, place: &Place, out: &'a [u8]) -> &'a [u8] {
-        match place {
-            Place::Out(range) => &out[range.clone()],
-            Place::Aside(range) => &self.aside[range.clone()],
+    fn hash(&self, at: usize, out: &[u8]) -> u64 {
+        self.hasher.hash_one(self.text(&self.names[at], out))
+    }
+
+    fn text<'a>(&'a self, name: &Name, out: &'a [u8]) -> &'a [u8] {
+        match name.buffer {
+            Buffer::Out => &out[name.start..name.end],
+            Buffer::Aside => &self.aside[name.start..name.end],
         }
     }
 }
@@ -230,7 +236,7 @@ mod tests {
                 String::from_utf8(out[start..].to_vec()).unwrap()
             })
             .collect();
-        names.close(mark);
+        names.close(mark, &out);
         assert!(names.names.is_empty() && names.index.is_empty() && names.aside.is_empty());
         named
     }
@@ -282,7 +288,7 @@ mod tests {
                 names.enter(inner, &mut out, start);
                 assert_eq!(out[start..], *format!("k{n}").as_bytes());
             }
-            names.close(inner);
+            names.close(inner, &out);
             let start = out.len();
             out.extend_from_slice(b"k1");
             names.enter(outer, &mut out, start);

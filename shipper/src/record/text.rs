@@ -3,6 +3,8 @@
 //! Invariant: what is appended is valid UTF-8 and holds no raw quote, backslash or control character, so between two
 //! quotes it is a JSON string. The escapes are the shortest ones, so equal texts are equal bytes.
 
+use super::msgpack::Short;
+
 /// What JSON text has for each byte: 0 stands for itself, `u` is `\u00XX`, anything else follows a backslash.
 const ESCAPES: [u8; 256] = {
     let mut table = [0; 256];
@@ -40,6 +42,32 @@ pub(super) fn escape_bytes(bytes: &[u8], out: &mut Vec<u8>, limit: usize) -> Tex
         return Text::Kept;
     }
     escape_slowly(bytes, out, limit)
+}
+
+/// As [`escape_bytes`] for a short text: up to 16 bytes are looked at and copied in one step, together with what
+/// follows them, which is taken off again.
+#[inline(always)]
+pub(super) fn escape_short(text: Short<'_>, out: &mut Vec<u8>, limit: usize) -> Text {
+    if let Some((window, len)) = text.within::<16>()
+        && let ([low, high], []) = window.as_chunks::<8>()
+    {
+        let low = special(u64::from_le_bytes(*low)) & first_bytes(len);
+        let high = special(u64::from_le_bytes(*high)) & first_bytes(len.saturating_sub(8));
+        // What follows the text stands above it in each word, where no alarm can reach down from.
+        if low | high == 0 {
+            let end = out.len() + len;
+            out.extend_from_slice(window);
+            out.truncate(end);
+            return Text::Kept;
+        }
+    }
+    escape_bytes(text.bytes(), out, limit)
+}
+
+/// A word of which the first `len` bytes are all ones.
+#[inline(always)]
+fn first_bytes(len: usize) -> u64 {
+    if len < 8 { (1 << (8 * len)) - 1 } else { u64::MAX }
 }
 
 /// Appends `text` as the inside of a JSON string.
