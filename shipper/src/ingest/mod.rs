@@ -14,6 +14,9 @@
 
 mod line;
 
+#[cfg(test)]
+mod tests;
+
 use crate::exclude::Exclusion;
 use crate::record::{self, Fault, Meta, Position, Step, Transcoder};
 use crate::spool::draft::{Draft, Quarantined, SourceFormat, TableEntry};

@@ -43,11 +43,16 @@ impl<'a> Short<'a> {
         &self.from[..self.len]
     }
 
-    /// The text and what follows it up to `N` bytes, and how many of them are the text.
+    /// How many bytes the text has.
     #[inline(always)]
-    pub(super) fn within<const N: usize>(self) -> Option<(&'a [u8; N], usize)> {
-        let window = self.from.first_chunk()?;
-        (self.len <= N).then_some((window, self.len))
+    pub(super) fn len(self) -> usize {
+        self.len
+    }
+
+    /// The text and what follows it: `N` bytes, if it has no more and there are so many.
+    #[inline(always)]
+    pub(super) fn window<const N: usize>(self) -> Option<&'a [u8; N]> {
+        self.from.first_chunk().filter(|_| self.len <= N)
     }
 }
 

@@ -44,24 +44,37 @@ pub(super) fn escape_bytes(bytes: &[u8], out: &mut Vec<u8>, limit: usize) -> Tex
     escape_slowly(bytes, out, limit)
 }
 
-/// As [`escape_bytes`] for a short text: up to 16 bytes are looked at and copied in one step, together with what
+/// As [`escape_bytes`] for a short text: up to 32 bytes are looked at and copied in one step, together with what
 /// follows them, which is taken off again.
 #[inline(always)]
 pub(super) fn escape_short(text: Short<'_>, out: &mut Vec<u8>, limit: usize) -> Text {
-    if let Some((window, len)) = text.within::<16>()
-        && let ([low, high], []) = window.as_chunks::<8>()
-    {
-        let low = special(u64::from_le_bytes(*low)) & first_bytes(len);
-        let high = special(u64::from_le_bytes(*high)) & first_bytes(len.saturating_sub(8));
-        // What follows the text stands above it in each word, where no alarm can reach down from.
-        if low | high == 0 {
-            let end = out.len() + len;
-            out.extend_from_slice(window);
-            out.truncate(end);
-            return Text::Kept;
-        }
+    let copied = if text.len() <= 16 {
+        copy_plain::<16>(text, out)
+    } else {
+        copy_plain::<32>(text, out)
+    };
+    match copied {
+        Some(()) => Text::Kept,
+        None => escape_bytes(text.bytes(), out, limit),
     }
-    escape_bytes(text.bytes(), out, limit)
+}
+
+/// Copies a text that stands for itself, if it is that and no longer than `N`.
+#[inline(always)]
+fn copy_plain<const N: usize>(text: Short<'_>, out: &mut Vec<u8>) -> Option<()> {
+    let window: &[u8; N] = text.window()?;
+    let mut found = 0;
+    for (place, word) in window.as_chunks().0.iter().enumerate() {
+        // What follows the text stands above it in each word, where no alarm can reach down from.
+        found |= special(u64::from_le_bytes(*word)) & first_bytes(text.len().saturating_sub(8 * place));
+    }
+    if found != 0 {
+        return None;
+    }
+    let end = out.len() + text.len();
+    out.extend_from_slice(window);
+    out.truncate(end);
+    Some(())
 }
 
 /// A word of which the first `len` bytes are all ones.
