@@ -23,7 +23,7 @@
 //! # Why by hand
 //! rmp-serde streamed into serde_json needs 2.0 us for an audit record of 620 bytes of JSON, and through a `serde_json::Value`
 //! 5.5 us. This needs 1.7 us, and in that finds id, time, categories and repeated keys, maps what JSON lacks, and includes the record
-//! table and CRC32C, which the other two figures do not (`cargo bench -p auditship-benches --bench ingest`; best of seven rounds on a busy machine
+//! table and CRC32C, which the other two figures do not (`make bench`; best of seven rounds on a busy machine
 //! with two cores). It also does what a serde serializer cannot: refuse one record and go on behind it, and stop at a limit.
 
 mod categories;

@@ -1,7 +1,7 @@
 //! What ingest costs: decode + exclude + key + JSON + record table + checksum, without compression and fsync, against
 //! rmp-serde -> `serde_json::Value` -> `to_vec`, in turns within one run.
 //!
-//! `cargo bench -p auditship-benches --bench ingest [-- --records N --rounds N --array --check]`. `--check` fails when the
+//! `cargo run --release -p auditship-benches --bin ingest [-- --records N --rounds N --array --check]`. `--check` fails when the
 //! ratio, hash shown apart, is above the bar. What hashing costs is measured over the same records by itself and taken off.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
@@ -65,7 +65,6 @@ impl Options {
                 "--rounds" => options.rounds = number(arguments.next())?,
                 "--array" => options.category = Category::Array,
                 "--check" => options.check = true,
-                "--bench" => {}
                 other => return Err(format!("unknown argument {other}").into()),
             }
         }
