@@ -7,6 +7,7 @@
 //! * [`host`]: the host's side of the binary interface;
 //! * [`protocol`] and [`process`]: the program `auditship-host`, which runs [`host`] in a process of its own that can be
 //!   told what to do, watched and killed;
+//! * [`receiver`]: a strict HTTP receiver, its certificates, and a proxy before it;
 //! * [`steps`]: a process that is killed at a named step, as "before the third write to a segment".
 //!
 //! Unsafe code is in [`host`] and [`steps::trace`] only, which play the two sides that a plugin stands between.
@@ -20,4 +21,5 @@ pub mod chunk;
 pub mod host;
 pub mod process;
 pub mod protocol;
+pub mod receiver;
 pub mod steps;
