@@ -23,6 +23,7 @@ pub mod deliver;
 pub mod destination;
 pub mod exclude;
 pub mod ingest;
+pub mod instance;
 pub mod random;
 pub mod record;
 pub mod seal;

@@ -74,6 +74,11 @@ impl Kinds {
         Self(Self::bit(kind))
     }
 
+    /// These and `others`.
+    pub fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
     fn bit(kind: Kind) -> u8 {
         match kind {
             Kind::Records => 1 << 1,

@@ -153,6 +153,15 @@ impl Writer {
         })
     }
 
+    /// Makes every append since the last sync void, as if it had never been made: for a chunk of several drafts of
+    /// which a later one was refused.
+    pub fn discard(&mut self) {
+        if self.pending {
+            self.void();
+        }
+        self.window.forget_entered();
+    }
+
     /// Runs `call`, and refuses when an earlier one panicked half-way.
     fn guarded<T>(
         &mut self,

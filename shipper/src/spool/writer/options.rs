@@ -91,6 +91,8 @@ pub struct OpenReport {
 pub struct Maintenance {
     /// Bytes that the spool uses.
     pub used: u64,
+    /// Those of them that some destination has not settled, about.
+    pub undelivered: u64,
     /// Bytes that it may use.
     pub limit: u64,
     /// Delivered segments removed because their time was over, since the spool was opened.

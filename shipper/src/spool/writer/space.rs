@@ -201,10 +201,43 @@ impl Writer {
         self.forget_indexes();
         let mut report = self.space.report.clone();
         report.used = self.space.used();
+        report.undelivered = self.undelivered();
         report.limit = self.space.limit;
         report.is_full = self.space.is_full;
         report.trouble = self.unpublished.clone();
         report
+    }
+
+    /// Removes every segment that all destinations have settled, whatever `retain` says; how many.
+    pub fn reclaim(&mut self, now: Timestamp) -> u64 {
+        let mut floor = None;
+        let before = self.space.report.reclaimed_segments;
+        if self.synced == self.tip {
+            self.seal();
+        }
+        while self.oldest_is_settled(&mut floor) && self.drop_segment(&mut floor, now) {}
+        self.space.report.reclaimed_segments - before
+    }
+
+    fn oldest_is_settled(&self, floor: &mut Option<u64>) -> bool {
+        let oldest = self.space.segments.front();
+        oldest.is_some_and(|&(oldest, _)| self.end_of(oldest) <= *floor.get_or_insert_with(|| self.floor()))
+    }
+
+    /// Bytes of the segments at and after the place of the cursor that is furthest behind. All of them without a cursor.
+    fn undelivered(&self) -> u64 {
+        let places = cursor::peek_all(&*self.storage).unwrap_or_default();
+        let places = places.iter().map(|(_, peek)| match peek {
+            Ok(peek) if peek.spool == self.spool => (peek.state.at.segment, peek.state.at.offset),
+            Ok(_) | Err(_) => (0, 0),
+        });
+        let (segment, offset) = places.min().unwrap_or_default();
+        let after = self
+            .space
+            .segments
+            .iter()
+            .filter(|(number, _)| *number >= segment);
+        after.map(|(_, bytes)| bytes).sum::<u64>().saturating_sub(offset)
     }
 
     /// Makes sure that `bytes` more are within the limit.
