@@ -14,6 +14,9 @@ use crate::spool::names;
 use crate::spool::storage::{LockGuard, Storage, write_atomic};
 use crate::time::Timestamp;
 
+#[cfg(test)]
+mod tests;
+
 const FILE: &str = "control/desired.json";
 const LOCK: &str = "control/desired.lock";
 
@@ -130,13 +133,18 @@ fn change<T>(
 ) -> Result<T, ControlError> {
     storage
         .create_dir(FOLDER)
+        .and_then(|()| storage.sync_dir(""))
         .map_err(|error| ControlError::io(FOLDER, "create", &error))?;
     let _lock = lock(storage)?;
     let mut desired = read(storage)?;
     let (change, result) = edit(&mut desired);
-    if let Change::Write = change {
-        write_atomic(storage, FILE, &to_json(FILE, desired)?)
-            .map_err(|error| ControlError::io(FILE, "write", &error))?;
+    match change {
+        Change::Write => write_atomic(storage, FILE, &to_json(FILE, desired)?)
+            .map_err(|error| ControlError::io(FILE, "write", &error))?,
+        // Whoever made it so may have been killed before its name was durable.
+        Change::None => storage
+            .sync_dir(FOLDER)
+            .map_err(|error| ControlError::io(FOLDER, "sync", &error))?,
     }
     Ok(result)
 }

@@ -75,8 +75,9 @@ pub struct Log {
 struct Shared {
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
-    /// Held while a line is written: threads of one process wait for each other here, not at the lock's file.
     limiter: Mutex<Limiter>,
+    /// Held while a line is written: threads of one process wait for each other here, not at the lock's file.
+    turn: Mutex<()>,
     lost: AtomicU64,
     unsaid: AtomicU64,
 }
@@ -88,6 +89,7 @@ impl Log {
             storage,
             clock,
             limiter: Mutex::default(),
+            turn: Mutex::default(),
             lost: AtomicU64::new(0),
             unsaid: AtomicU64::new(0),
         };
@@ -98,7 +100,6 @@ impl Log {
 
     /// Writes one line. `message` is lower-case and always the same for the same event; what differs is in `fields`.
     pub fn write(&self, level: Level, message: &str, fields: &[Field<'_>]) {
-        let _turn = self.shared.limiter.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.append(level, message, fields);
     }
 
@@ -120,8 +121,11 @@ impl Log {
     /// Writes one line, unless one of the same `kind` was written less than a minute ago; the next one that is written
     /// says how many were `suppressed`. A kind is the message's, with the destination's id when it has one.
     pub fn once_a_minute(&self, kind: &str, level: Level, message: &str, fields: &[Field<'_>]) {
-        let mut limiter = self.shared.limiter.lock().unwrap_or_else(PoisonError::into_inner);
-        match limiter.rule(kind, self.shared.clock.monotonic()) {
+        let ruling = {
+            let mut limiter = self.shared.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+            limiter.rule(kind, self.shared.clock.monotonic())
+        };
+        match ruling {
             Ruling::Suppress => {}
             Ruling::Say { suppressed: 0 } => self.shared.append(level, message, fields),
             Ruling::Say { suppressed } => {
@@ -168,6 +172,7 @@ impl Shared {
     }
 
     fn put(&self, line: &[u8]) -> io::Result<()> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let _guard = self.lock()?;
         let mut file = self.open()?;
         let mut end = file.len()?;
@@ -175,6 +180,12 @@ impl Shared {
             self.storage.rename(FILE, OLD_FILE)?;
             file = self.open()?;
             end = file.len()?;
+        }
+        // A line of which only a part was written, by a full disk, must not run into this one.
+        let mut last = *b"\n";
+        if end > 0 && file.read_at(end - 1, &mut last)? == 1 && last != *b"\n" {
+            file.write_at(end, b"\n")?;
+            end += 1;
         }
         file.write_at(end, line)
     }

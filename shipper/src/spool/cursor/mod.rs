@@ -17,8 +17,8 @@
 //! 3. A cursor exists whole or not at all: it is made under a temporary name, synced, renamed, the folder synced.
 //! 4. After a failed sync the file is never synced again, as nothing is known of its bytes: the next commit makes a new
 //!    file in the same way and with a higher generation.
-//! 5. Opening writes the slot that counts again, as it is, and syncs, before the other may be overwritten: a process that
-//!    was killed may have left it in the page cache only.
+//! 5. Opening makes durable what it finds, before anything builds on it: it syncs the folders, writes the slot that counts
+//!    again, as it is, and syncs it. A process that was killed may have left name or slot in the page cache only.
 //! 6. Every committed state obeys the rules of [`State`], so that the equation of promise 2 can be checked at any moment.
 //!
 //! The format is in `docs/FORMAT-CURSOR.md`.
@@ -30,6 +30,9 @@ mod peek;
 mod settled;
 mod slot;
 mod state;
+
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::Arc;
@@ -116,6 +119,7 @@ impl Cursor {
                 found: found.peek.destination,
             });
         }
+        sync_names(&*storage)?;
         restore(&*file, &found).map_err(|error| CursorError::io(&path, "restore", &error))?;
         let state = found.peek.state;
         Ok(Self {
@@ -142,8 +146,8 @@ impl Cursor {
     ) -> Result<Self, CursorError> {
         storage
             .create_dir(FOLDER)
-            .and_then(|()| storage.sync_dir(""))
             .map_err(|error| CursorError::io(FOLDER, "create", &error))?;
+        sync_names(&*storage)?;
         let mut cursor = Self {
             storage,
             path,
@@ -260,6 +264,17 @@ fn replace(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Result<Arc<dy
     storage.rename(&temporary, path)?;
     storage.sync_dir(FOLDER)?;
     Ok(file)
+}
+
+/// Makes the names of the folder and in it durable. A cursor that is found may have got its name from a process that was
+/// killed before it could do so; what is committed to such a file would be lost with the name.
+fn sync_names(storage: &dyn Storage) -> Result<(), CursorError> {
+    for folder in ["", FOLDER] {
+        storage
+            .sync_dir(folder)
+            .map_err(|error| CursorError::io(folder, "sync", &error))?;
+    }
+    Ok(())
 }
 
 /// Makes sure that the state which was found is durable, as the next commit overwrites the other slot. Whoever wrote it
