@@ -1,7 +1,8 @@
 //! Reading cursors without a lock, from any thread or process, also while their owner commits.
 //!
-//! A slot that is being written fails its checksum; the other one is then the last durable state. Only when a reader is
-//! so slow that both slots are written while it reads does it see none, and reads again.
+//! A slot that is being written fails its checksum; the other one is then the last durable state. A reader that is so slow
+//! that both slots are written while it reads could see none, or an older state than another reader has seen before: so the
+//! slot that was chosen is looked at again at the end, and everything is read again when it has changed.
 
 use super::slot::{self, HeaderRead, Slot};
 use super::state::State;
@@ -124,6 +125,7 @@ fn named(peek: Peek, destination: &str, path: String) -> Result<Peek, CursorErro
 
 /// The newest state in `file`.
 pub(super) fn newest(file: &dyn StorageFile, path: &str) -> Result<Found, CursorError> {
+    let mut seen = None;
     for _ in 0..TRIES {
         let mut best: Option<(slot::Header, Vec<u8>, Slot)> = None;
         for which in Slot::BOTH {
@@ -137,23 +139,44 @@ pub(super) fn newest(file: &dyn StorageFile, path: &str) -> Result<Found, Cursor
                 best = Some((header, bytes, which));
             }
         }
-        if let Some((header, bytes, slot)) = best {
-            let decoded = codec::decode(&bytes[slot::HEADER_LEN..], header.generation);
-            let (destination, state) = decoded.map_err(|why| CursorError::Malformed {
-                path: path.to_owned(),
-                why,
-            })?;
-            let peek = Peek {
-                destination,
-                spool: header.spool,
-                state,
-            };
-            return Ok(Found { peek, slot, bytes });
+        let Some((header, bytes, which)) = best else {
+            continue;
+        };
+        let unchanged = read_header(file, which, path)? == bytes[..slot::HEADER_LEN];
+        seen = Some((header, bytes, which));
+        if unchanged {
+            break;
         }
     }
-    Err(CursorError::Damaged {
+    // An owner that is always faster than this reader: what was seen last is old, but true.
+    let (header, bytes, slot) = seen.ok_or_else(|| CursorError::Damaged {
         path: path.to_owned(),
-    })
+    })?;
+    let decoded = codec::decode(&bytes[slot::HEADER_LEN..], header.generation);
+    let (destination, state) = decoded.map_err(|why| CursorError::Malformed {
+        path: path.to_owned(),
+        why,
+    })?;
+    let peek = Peek {
+        destination,
+        spool: header.spool,
+        state,
+    };
+    Ok(Found { peek, slot, bytes })
+}
+
+/// The first bytes of a slot; zeros in place of those that the file does not have, which make no header.
+fn read_header(
+    file: &dyn StorageFile,
+    which: Slot,
+    path: &str,
+) -> Result<[u8; slot::HEADER_LEN], CursorError> {
+    let mut start = [0; slot::HEADER_LEN];
+    let read = file
+        .read_at(which.offset(), &mut start)
+        .map_err(|error| CursorError::io(path, "read", &error))?;
+    start[read..].fill(0);
+    Ok(start)
 }
 
 /// The header and the used bytes of a slot; `None` when it is not whole.
@@ -162,11 +185,7 @@ fn read_slot(
     which: Slot,
     path: &str,
 ) -> Result<Option<(slot::Header, Vec<u8>)>, CursorError> {
-    let failed = |error| CursorError::io(path, "read", &error);
-    let mut start = [0; slot::HEADER_LEN];
-    if file.read_at(which.offset(), &mut start).map_err(failed)? < start.len() {
-        return Ok(None);
-    }
+    let start = read_header(file, which, path)?;
     let header = match slot::header(&start) {
         HeaderRead::None => return Ok(None),
         HeaderRead::Ours(header) => header,
@@ -183,6 +202,6 @@ fn read_slot(
     head.copy_from_slice(&start);
     let read = file
         .read_at(which.offset() + slot::HEADER_LEN as u64, body)
-        .map_err(failed)?;
+        .map_err(|error| CursorError::io(path, "read", &error))?;
     Ok((read == body.len() && header.fits(body)).then_some((header, bytes)))
 }

@@ -117,7 +117,9 @@ proptest! {
     }
 }
 
-/// Each way to break a rule, and the rule.
+/// A rule, and a way to break it.
+type Case<'a> = (Unsound, &'a dyn Fn(&mut State));
+
 #[test]
 fn every_broken_rule_is_named() {
     let sound = State {
@@ -130,7 +132,7 @@ fn every_broken_rule_is_named() {
         change(&mut state);
         state.check().err()
     };
-    let cases: [(Unsound, &dyn Fn(&mut State)); 15] = [
+    let cases: [Case; 15] = [
         (Unsound::CountsDisagree, &|state| state.committed += 1),
         (Unsound::CountsDisagree, &|state| {
             state.counts.delivered = u64::MAX

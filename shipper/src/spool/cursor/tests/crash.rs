@@ -157,6 +157,33 @@ fn after_a_failed_sync_the_file_is_never_synced_again() {
     assert_eq!(open(&left).unwrap().state().committed, 3);
 }
 
+/// A sync fails and the process is killed. Its last state is seen, but no sync will ever make it durable: it has to be
+/// written again before the only durable slot is.
+#[test]
+fn a_state_that_a_failed_sync_left_behind_is_made_durable() {
+    for cut in 0..12 {
+        for crash in Crash::ALL {
+            for seed in seeds(crash) {
+                let storage = SimStorage::new();
+                let mut cursor = open(&storage).unwrap();
+                storage.fail_when(|call| (call.op == Op::SyncData).then_some(ErrorKind::Other));
+                cursor.commit(State::starting_at(1)).unwrap_err();
+                drop(cursor);
+                let storage = storage.crash(Crash::Kill, 0);
+                let mut model = Model {
+                    possible: vec![State::default(), State::starting_at(1)],
+                };
+                storage.fail_after_changes(cut);
+                model
+                    .run(&storage, &[State::starting_at(2), State::starting_at(3)])
+                    .unwrap();
+                let left = storage.crash(crash, seed);
+                model.found(open(&left).unwrap().state()).unwrap();
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -1,11 +1,12 @@
 //! Opening, refusing, and reading beside a committing owner.
 
 use std::io::ErrorKind;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::super::slot;
 use super::*;
 use crate::spool::storage::fs::FsStorage;
+use crate::spool::storage::sim;
 
 #[test]
 fn a_new_cursor_counts_what_was_before_it() {
@@ -191,4 +192,91 @@ fn readers_beside_a_committing_owner_see_whole_states_that_never_go_back() {
     assert!(reads > 0);
 }
 
-use crate::spool::storage::sim;
+/// A file whose owner commits while it is read: each read sees the image whose turn it is, the last one for ever.
+struct Changing {
+    images: Vec<Vec<u8>>,
+    reads: AtomicUsize,
+}
+
+impl StorageFile for Changing {
+    fn len(&self) -> io::Result<u64> {
+        Ok(slot::FILE_LEN)
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let turn = self
+            .reads
+            .fetch_add(1, Ordering::SeqCst)
+            .min(self.images.len() - 1);
+        let from = usize::try_from(offset).unwrap();
+        buf.copy_from_slice(&self.images[turn][from..from + buf.len()]);
+        Ok(buf.len())
+    }
+
+    fn write_at(&self, _: u64, _: &[u8]) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    fn allocate(&self, _: u64) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    fn set_len(&self, _: u64) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
+    }
+}
+
+/// The images of a file after each of `commits` commits: the first is the one that creates it, in slot A.
+fn images(commits: usize) -> Vec<Vec<u8>> {
+    let storage = SimStorage::new();
+    let mut cursor = open(&storage).unwrap();
+    let image = || {
+        let file = storage.open("cursors/main.cur", Access::Read).unwrap();
+        let mut image = vec![0; 2 * slot::LEN];
+        file.read_at(0, &mut image).unwrap();
+        image
+    };
+    let mut images = vec![image()];
+    while images.len() < commits {
+        cursor.commit(State::starting_at(images.len() as u64)).unwrap();
+        images.push(image());
+    }
+    images
+}
+
+#[test]
+fn a_slow_reader_does_not_go_back() {
+    let [_, second, third, mut fourth] = images(4).try_into().unwrap();
+    // The fourth commit is under way: slot B, which had the second, is torn.
+    fourth[slot::LEN + 100] ^= 0xff;
+    // Slot A is read when it still has the first state, slot B when it has none: but the second was there before, and
+    // the third is now.
+    let file = Changing {
+        images: vec![second.clone(), second, fourth],
+        reads: AtomicUsize::new(0),
+    };
+    let found = peek::newest(&file, "p").unwrap().peek.state;
+    assert_eq!(found.generation, 3);
+    // Both slots torn at first, as each is written when its turn comes.
+    let torn = |mut image: Vec<u8>| {
+        image[100] ^= 0xff;
+        image[slot::LEN + 100] ^= 0xff;
+        image
+    };
+    let file = Changing {
+        images: vec![
+            torn(third.clone()),
+            torn(third.clone()),
+            torn(third.clone()),
+            torn(third.clone()),
+            third,
+        ],
+        reads: AtomicUsize::new(0),
+    };
+    let found = peek::newest(&file, "p").unwrap().peek.state;
+    assert_eq!(found.generation, 3);
+}
