@@ -33,6 +33,8 @@ mod recovery;
 mod scan;
 mod segment;
 pub mod storage;
+#[cfg(test)]
+mod tests;
 mod window;
 mod writer;
 

@@ -15,7 +15,8 @@
 //!    acknowledged. Then the host hands them over again; those with an id are told by the window, those without are
 //!    doubled, as after any crash of the host.)
 //! 2. That nothing after the head was acknowledged: after a power cut it may have been. So what is whole is not cut.
-//! 3. That a segment which was written by an earlier opening may be written again: for the reason in 1, each opening
+//! 3. That a name that can be seen is on the disk: the folder is synced before anything relies on its names.
+//! 4. That a segment which was written by an earlier opening may be written again: for the reason in 1, each opening
 //!    writes files of its own only.
 //!
 //! # Torn or damaged
@@ -74,7 +75,7 @@ pub(crate) struct Adopted {
 }
 
 /// Finds out what `spool` holds. `head` is what is published; every record below `settled` was before some head. Changes
-/// nothing on disk.
+/// nothing that can be seen.
 pub(crate) fn recover(
     storage: &dyn Storage,
     spool: SpoolId,
@@ -82,6 +83,9 @@ pub(crate) fn recover(
     head: Option<Head>,
     settled: u64,
 ) -> Result<Recovered, SpoolError> {
+    storage
+        .sync_dir(segment::FOLDER)
+        .map_err(|error| SpoolError::io("sync", segment::FOLDER, &error))?;
     let listing = Listing::read(storage)?;
     let numbers: Vec<u64> = listing.segments.iter().map(|(number, _)| *number).collect();
     let newest = newest_readable(storage, &numbers, spool)?;
@@ -151,7 +155,13 @@ pub(crate) fn recover(
     }) = &keys
     {
         index_at = *at;
-        damaged.extend(more.iter().cloned());
+        // The walk may have met the same.
+        let new = more
+            .iter()
+            .filter(|flaw| !damaged.contains(flaw))
+            .cloned()
+            .collect::<Vec<_>>();
+        damaged.extend(new);
     }
     let highest = listing.segments.last().into_iter().chain(listing.indexes.last());
     let next_number = highest.map(|(number, _)| number + 1).max();

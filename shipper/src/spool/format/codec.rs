@@ -44,16 +44,15 @@ pub fn decompress(codec: Codec, stored: &[u8], plain_len: u64) -> Result<Vec<u8>
         Codec::None => stored.to_vec(),
         Codec::Gzip => {
             let mut plain = Vec::with_capacity(ahead);
-            let mut decoder = flate2::read::GzDecoder::new(stored).take(plain_len);
-            decoder
-                .read_to_end(&mut plain)
-                .map_err(|_| FormatError::Payload)?;
-            // The member must end here: this also checks its own trailer.
-            let mut beyond = [0];
-            match decoder.into_inner().read(&mut beyond) {
-                Ok(0) => plain,
-                Ok(_) | Err(_) => return Err(FormatError::Payload),
+            let mut decoder = flate2::bufread::GzDecoder::new(stored);
+            let read = decoder.by_ref().take(plain_len).read_to_end(&mut plain);
+            read.map_err(|_| FormatError::Payload)?;
+            // The member must end here, which also checks its trailer, and nothing may follow it.
+            let ends = decoder.read(&mut [0]).is_ok_and(|more| more == 0);
+            if !ends || !decoder.into_inner().is_empty() {
+                return Err(FormatError::Payload);
             }
+            plain
         }
         Codec::Zstd if len <= AHEAD => {
             zstd::bulk::decompress(stored, len).map_err(|_| FormatError::Payload)?

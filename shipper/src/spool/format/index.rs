@@ -43,6 +43,11 @@ const BLOCK: usize = 48;
 const KEY: usize = 24;
 
 impl Index {
+    /// How many bytes the index has for `block` and its records.
+    pub fn len_of(block: &IndexEntry) -> u64 {
+        BLOCK as u64 + KEY as u64 * u64::from(block.count)
+    }
+
     /// Adds the payload's bytes to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.reserve(16 + self.blocks.len() * BLOCK + self.keys.len() * KEY);

@@ -22,6 +22,8 @@ mod index;
 mod meta;
 mod segment;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use block::{BlockHeader, Cipher, Codec, Extension, HashAlgorithm, Kind, Sections};
 pub use codec::{compress, decompress};

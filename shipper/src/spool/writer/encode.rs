@@ -72,14 +72,14 @@ impl<'a> Encoder<'a> {
         let mut tally = draft.tally;
         tally.undecodable_regions = 0;
         tally.undecodable_bytes = 0;
-        let (kind, codec) = match draft.table.is_empty() {
-            true => (Kind::Accounting, Codec::None),
-            false => (Kind::Records, self.codec),
-        };
-        if kind == Kind::Records || !tally.is_zero() {
+        if draft.table.is_empty() {
+            if !tally.is_zero() {
+                self.accounting(tally)?;
+            }
+        } else {
             self.block(&Content {
-                kind,
-                codec,
+                kind: Kind::Records,
+                codec: self.codec,
                 table: &draft.table,
                 payload: &draft.payload,
                 contents: &draft.contents,
@@ -111,6 +111,19 @@ impl<'a> Encoder<'a> {
                 Extension::new(Extension::REASON, clip(&region.reason)),
                 Extension::new(Extension::ORIGIN, clip(&region.origin)),
             ],
+        })
+    }
+
+    /// A block with nothing but counts.
+    pub(super) fn accounting(&mut self, tally: Tally) -> Result<(), AppendError> {
+        self.block(&Content {
+            kind: Kind::Accounting,
+            codec: Codec::None,
+            table: &[],
+            payload: &[],
+            contents: &[],
+            tally,
+            extensions: Vec::new(),
         })
     }
 

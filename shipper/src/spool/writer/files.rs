@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::spool::error::IoFailure;
-use crate::spool::format::{IndexEntry, Previous, SegmentHeader};
+use crate::spool::format::{Index, IndexEntry, Previous, SegmentHeader};
 use crate::spool::head::Head;
 use crate::spool::identity::SpoolId;
 use crate::spool::recovery::Adopted;
@@ -24,7 +24,36 @@ pub(super) struct Current {
     pub(super) path: String,
     pub(super) header: SegmentHeader,
     /// Its blocks, unsynced ones included.
-    pub(super) blocks: Vec<IndexEntry>,
+    blocks: Vec<IndexEntry>,
+    /// How large its index block becomes, about.
+    index_len: u64,
+}
+
+/// Bytes of an index block beside its entries.
+const INDEX_FRAME: u64 = 512;
+
+impl Current {
+    fn new(file: Arc<dyn StorageFile>, path: String, header: SegmentHeader) -> Self {
+        Self {
+            file,
+            path,
+            header,
+            blocks: Vec::new(),
+            index_len: INDEX_FRAME,
+        }
+    }
+
+    pub(super) fn blocks(&self) -> &[IndexEntry] {
+        &self.blocks
+    }
+
+    /// Notes further blocks.
+    pub(super) fn extend(&mut self, blocks: impl Iterator<Item = IndexEntry>) {
+        for block in blocks {
+            self.index_len += Index::len_of(&block);
+            self.blocks.push(block);
+        }
+    }
 }
 
 /// Where this opening is among the segments.
@@ -42,6 +71,15 @@ impl Files {
             previous,
             next_number,
         }
+    }
+
+    /// About how large the current segment's index block becomes, with `more` blocks.
+    pub(super) fn index_len(&self, more: &[IndexEntry]) -> u64 {
+        let present = self
+            .current
+            .as_ref()
+            .map_or(INDEX_FRAME, |current| current.index_len);
+        present + more.iter().map(Index::len_of).sum::<u64>()
     }
 
     /// Makes the next segment, which goes on from `at`, and writes to it from now on. Gives where its first block begins.
@@ -66,18 +104,15 @@ impl Files {
             let _ = storage.remove(&temporary);
             let _ = storage.remove(&path);
         })?;
-        self.current = Some(Current {
-            file,
-            path,
-            header,
-            blocks: adopted.map_or_else(Vec::new, |adopted| {
-                let shift = |block: &IndexEntry| IndexEntry {
-                    offset: block.offset - adopted.from.offset + SegmentHeader::LEN as u64,
-                    ..*block
-                };
-                adopted.blocks.iter().map(shift).collect()
-            }),
-        });
+        let mut current = Current::new(file, path, header);
+        if let Some(adopted) = adopted {
+            let shift = |block: &IndexEntry| IndexEntry {
+                offset: block.offset - adopted.from.offset + SegmentHeader::LEN as u64,
+                ..*block
+            };
+            current.extend(adopted.blocks.iter().map(shift));
+        }
+        self.current = Some(current);
         Ok(len)
     }
 

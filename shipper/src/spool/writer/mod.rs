@@ -28,7 +28,7 @@ mod space;
 use std::sync::Arc;
 
 use self::encode::Encoder;
-use self::files::Files;
+use self::files::{Current, Files};
 pub use self::options::{Maintenance, OnFull, OpenReport, WriterOptions};
 use self::space::Space;
 use super::count::Tally;
@@ -36,7 +36,7 @@ use super::draft::Draft;
 use super::error::{AppendError, IoFailure};
 use super::format::{Index, Kind, SegmentHeader};
 use super::head::{Head, HeadFile};
-use super::identity::{RecordId, SpoolId};
+use super::identity::{Key, RecordId, SpoolId};
 use super::keys;
 use super::storage::{LockGuard, Storage};
 use super::window::Window;
@@ -67,6 +67,15 @@ pub struct Writer {
     buffer: Vec<u8>,
     /// A call is under way; found set at the beginning of a call, the one before it panicked.
     busy: bool,
+}
+
+/// Whether an append must find room within the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    /// It must.
+    Limited,
+    /// It is a few bytes that must be said when there is none.
+    Exempt,
 }
 
 /// More than this is not kept allocated from one append to the next.
@@ -117,7 +126,7 @@ impl Writer {
                     writer.window.insert(key, id_hash);
                 }
             }
-            let written = writer.write(received_at, |encoder| encoder.draft(draft));
+            let written = writer.write(received_at, Room::Limited, |encoder| encoder.draft(draft));
             match &written {
                 Ok(()) => writer.window.append(),
                 Err(_) => writer.window.forget_entered(),
@@ -134,7 +143,9 @@ impl Writer {
         self.guarded(|writer| {
             writer.window.forget_entered();
             let now = writer.clock.wall();
-            writer.write(now, |encoder| encoder.plain(Kind::Note, text.as_bytes()))
+            writer.write(now, Room::Limited, |encoder| {
+                encoder.plain(Kind::Note, text.as_bytes())
+            })
         })
     }
 
@@ -179,10 +190,11 @@ impl Writer {
     fn write(
         &mut self,
         now: Timestamp,
+        room: Room,
         encode: impl FnOnce(&mut Encoder<'_>) -> Result<(), AppendError>,
     ) -> Result<(), AppendError> {
         let mut buffer = std::mem::take(&mut self.buffer);
-        let result = self.write_into(&mut buffer, now, encode);
+        let result = self.write_into(&mut buffer, now, room, encode);
         if buffer.capacity() <= KEEP_BUFFER {
             self.buffer = buffer;
         }
@@ -193,6 +205,7 @@ impl Writer {
         &mut self,
         buffer: &mut Vec<u8>,
         now: Timestamp,
+        room: Room,
         encode: impl FnOnce(&mut Encoder<'_>) -> Result<(), AppendError>,
     ) -> Result<(), AppendError> {
         let codec = self.options.codec;
@@ -207,7 +220,10 @@ impl Writer {
         if blocks.is_empty() {
             return Ok(());
         }
-        self.make_room(buffer.len() as u64, now)?;
+        if room == Room::Limited {
+            let index = self.files.index_len(&blocks);
+            self.make_room(buffer.len() as u64 + index, now)?;
+        }
         if let Err(failure) = self.put(buffer, now) {
             if !failure.is_full() || !self.free_disk(buffer.len() as u64, now) {
                 return Err(self.refuse(failure, now));
@@ -224,12 +240,14 @@ impl Writer {
             block.offset = block.offset - start.offset + self.tip.offset;
             block
         };
-        current.blocks.extend(blocks.into_iter().map(shift));
+        current.extend(blocks.into_iter().map(shift));
         tip.offset = self.tip.offset + buffer.len() as u64;
         self.tip = tip;
         self.pending = true;
         self.space.grow(tip.segment, buffer.len() as u64);
-        self.space.is_full = false;
+        if room == Room::Limited {
+            self.space.is_full = false;
+        }
         Ok(())
     }
 
@@ -308,7 +326,7 @@ impl Writer {
                 // Not needed for safety: the next segment's header says where this one ends.
                 let _ = current.file.set_len(self.synced.offset);
                 self.space.set(number, self.synced.offset);
-                self.keep_index(&current.header, current.blocks);
+                self.keep_index(&current);
             }
         } else {
             self.files.abandon(&*self.storage);
@@ -325,7 +343,7 @@ impl Writer {
         if self.pending || self.synced.segment != current.header.number {
             return;
         }
-        let index = self.index_of(&current.blocks);
+        let index = self.index_of(current.blocks());
         let index_at = self.tip.offset;
         let mut bytes = Vec::new();
         let tip = self.encode_index(&index, self.tip, &mut bytes);
@@ -345,7 +363,7 @@ impl Writer {
             None => {
                 if let Some(current) = self.files.close(self.synced.offset, 0) {
                     let _ = current.file.set_len(self.synced.offset);
-                    self.keep_index(&current.header, current.blocks);
+                    self.keep_index(&current);
                 }
             }
         }
@@ -376,15 +394,17 @@ impl Writer {
 
     /// Puts the index of a segment that was closed without one beside it. Best effort: without it opening reads the
     /// tables.
-    fn keep_index(&mut self, header: &SegmentHeader, blocks: Vec<super::format::IndexEntry>) {
-        let index = self.index_of(&blocks);
-        self.keep(header, &index);
+    fn keep_index(&mut self, closed: &Current) {
+        let keys = self.index_of(closed.blocks()).keys;
+        self.keep(&closed.header, keys);
     }
 
-    fn keep(&mut self, header: &SegmentHeader, index: &Index) {
+    fn keep(&mut self, header: &SegmentHeader, keys: Vec<(Key, u64)>) {
+        // Where blocks are is of no use once the segment is gone, and found by reading it as long as it is there.
+        let blocks = Vec::new();
         let mut bytes = Vec::new();
         if self
-            .encode_index(index, Head::empty(self.tip.epoch), &mut bytes)
+            .encode_index(&Index { blocks, keys }, Head::empty(self.tip.epoch), &mut bytes)
             .is_some()
             && let Ok(len) = keys::keep(&*self.storage, header, &bytes)
         {
@@ -397,7 +417,9 @@ impl Writer {
         for text in std::mem::take(&mut self.notes) {
             let now = self.clock.wall();
             if self
-                .write(now, |encoder| encoder.plain(Kind::Note, text.as_bytes()))
+                .write(now, Room::Exempt, |encoder| {
+                    encoder.plain(Kind::Note, text.as_bytes())
+                })
                 .is_err()
             {
                 self.notes.push(text);

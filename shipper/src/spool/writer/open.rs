@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use super::files::{Files, copy_range};
 use super::space::{QUARANTINE, Space};
-use super::{OpenReport, Writer, WriterOptions};
+use super::{OpenReport, Room, Writer, WriterOptions};
 use crate::random::Random;
 use crate::spool::block::Position;
+use crate::spool::count::Tally;
 use crate::spool::cursor;
 use crate::spool::error::{AppendError, SpoolError};
-use crate::spool::format::{Flags, Meta};
+use crate::spool::format::{Flags, Meta, Previous, SegmentHeader};
 use crate::spool::head::{self, HeadFile};
 use crate::spool::identity::{Epoch, SpoolId};
 use crate::spool::keys::{self, Source};
 use crate::spool::meta::{self, Found};
 use crate::spool::recovery::{self, Recovered};
-use crate::spool::segment::{self, FOLDER};
+use crate::spool::segment::{self, FOLDER, Listing};
 use crate::spool::storage::{Access, Storage};
 use crate::spool::window::Window;
 use crate::time::{Clock, Timestamp};
@@ -98,10 +99,12 @@ impl Writer {
             && let (Source::Scanned { index_at: 0, .. }, Some(header)) = (&keys.source, &keys.header)
             && !keys.index.keys.is_empty()
         {
-            self.keep(header, &keys.index);
+            self.keep(header, keys.index.keys.clone());
         }
+        let mut may_cut = true;
         if let Some((position, len)) = found.torn {
             report.torn = self.quarantine_tail(position, len);
+            may_cut = report.torn.is_some();
         }
         if let Some(adopted) = &found.adopted {
             report.adopted = found.tip.next_seq - found.trusted.next_seq;
@@ -116,7 +119,7 @@ impl Writer {
             self.tip.next_seq = found.tip.next_seq;
         }
         self.synced = self.tip;
-        if found.torn.is_some() || found.adopted.is_some() {
+        if may_cut && (found.torn.is_some() || found.adopted.is_some()) {
             self.cut(found.trusted.position());
         }
         self.head_file
@@ -125,6 +128,7 @@ impl Writer {
         self.storage
             .sync_dir("")
             .map_err(|error| SpoolError::io("sync", "the directory", &error))?;
+        self.account_for_lost(found.tip.totals.spooled)?;
         report.damaged = found.damaged;
         self.notes.extend(report.damaged.iter().cloned());
         if report.copied {
@@ -142,6 +146,26 @@ impl Writer {
         }
     }
 
+    /// Counts records whose numbers are taken but whose blocks, and the counts in them, are gone: they were received and
+    /// spooled. So the sums stay equal to the numbers, and a destination that has not had them counts them as damaged.
+    fn account_for_lost(&mut self, spooled: u64) -> Result<(), SpoolError> {
+        let lost = self.tip.next_seq.saturating_sub(spooled);
+        if lost == 0 {
+            return Ok(());
+        }
+        let tally = Tally {
+            received: lost,
+            spooled: lost,
+            ..Tally::default()
+        };
+        let now = self.clock.wall();
+        let written = self.write(now, Room::Exempt, |encoder| encoder.accounting(tally));
+        written.map_err(|error| match error {
+            AppendError::Io(failure) => SpoolError::Io(failure),
+            _ => SpoolError::NoRandomness,
+        })
+    }
+
     /// Fills the window from the newest record back, and removes kept indexes from before its beginning.
     fn restore_window(&mut self, found: &Recovered) -> Result<(), SpoolError> {
         let adopted = found.adopted.iter().flat_map(|adopted| adopted.keys.iter().rev());
@@ -150,27 +174,22 @@ impl Writer {
         for (key, id_hash) in adopted.chain(last) {
             fits = fits && self.window.restore_older(*key, *id_hash);
         }
-        let mut before = found
-            .keys
-            .as_ref()
-            .and_then(|keys| keys.header.as_ref())
-            .and_then(|header| header.previous);
-        let mut oldest = found.trusted.segment;
-        while let Some(previous) = before.filter(|_| fits) {
-            let read = keys::read(
-                &*self.storage,
-                self.spool,
-                previous.number,
-                previous.len,
-                previous.index,
-            )?;
-            let Some(read) = read else { break };
-            oldest = previous.number;
+        let mut at = found.trusted.segment;
+        let mut header = found.keys.as_ref().and_then(|keys| keys.header.clone());
+        while let Some(previous) = previous_of(at, header, &found.listing).filter(|_| fits) {
+            let Previous {
+                number, len, index, ..
+            } = previous;
+            let Some(read) = keys::read(&*self.storage, self.spool, number, len, index)? else {
+                break;
+            };
+            at = number;
             for (key, id_hash) in read.index.keys.iter().rev() {
                 fits = fits && self.window.restore_older(*key, *id_hash);
             }
-            before = read.header.and_then(|header| header.previous);
+            header = read.header;
         }
+        let oldest = at;
         for (number, _) in found
             .listing
             .indexes
@@ -220,6 +239,17 @@ impl Writer {
             && file.set_len(end.offset).is_ok()
         {
             self.space.set(end.segment, end.offset);
+        }
+    }
+}
+
+/// What stands before segment `at`: as its header says, or, when that is damaged or gone, what is there.
+fn previous_of(at: u64, header: Option<SegmentHeader>, listing: &Listing) -> Option<Previous> {
+    match header {
+        Some(header) => header.previous,
+        None => {
+            let mut before = listing.segments.iter().rev().filter(|(number, _)| *number < at);
+            before.next().map(|(number, len)| Previous::new(*number, *len, 0))
         }
     }
 }

@@ -18,6 +18,7 @@ use super::{OnFull, Writer, WriterOptions};
 use crate::spool::cursor;
 use crate::spool::error::{AppendError, FullCause, IoFailure};
 use crate::spool::format::SegmentHeader;
+use crate::spool::identity::Key;
 use crate::spool::keys;
 use crate::spool::segment::{self, FOLDER, Listing};
 use crate::spool::storage::{EntryKind, Storage};
@@ -32,6 +33,8 @@ const RESERVE: &str = "reserve";
 const RESERVE_BYTES: u64 = 1 << 20;
 /// How often everything that this writer does not write itself is measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(30);
+/// One part in so many of the limit is the most that kept indexes may take.
+const INDEX_SHARE: u64 = 8;
 /// The longest that a segment stays open, so that `retain` means something on a quiet host.
 const MAX_SEGMENT_AGE: Duration = Duration::from_hours(24);
 
@@ -47,6 +50,8 @@ pub(super) struct Space {
     tails: Vec<(String, u64)>,
     measured: Option<Monotonic>,
     reserve: u64,
+    /// Every cursor has durably passed the records below.
+    durable_floor: u64,
     pub(super) is_full: bool,
     report: Maintenance,
 }
@@ -65,6 +70,7 @@ impl Space {
             tails: Vec::new(),
             measured: None,
             reserve: 0,
+            durable_floor: 0,
             is_full: false,
             report: Maintenance::default(),
         }
@@ -317,7 +323,7 @@ impl Writer {
             return false;
         }
         if let Some(current) = self.files.close(self.synced.offset, 0) {
-            self.keep_index(&current.header, current.blocks);
+            self.keep_index(&current);
         }
         let mut made = self.ensure_segment(now);
         if made.as_ref().is_err_and(IoFailure::is_full) {
@@ -362,10 +368,17 @@ impl Writer {
     }
 
     /// The first record that some destination has not settled, as far as that is durable.
-    fn floor(&self) -> u64 {
-        let Ok(cursors) = cursor::peek_all_durable(&*self.storage) else {
-            return 0;
-        };
+    fn floor(&mut self) -> u64 {
+        let seen = self.lowest(cursor::peek_all(&*self.storage));
+        // What was durable once stays so; syncing cursors is for news only.
+        if seen > self.space.durable_floor {
+            self.space.durable_floor = self.lowest(cursor::peek_all_durable(&*self.storage));
+        }
+        seen.min(self.space.durable_floor)
+    }
+
+    fn lowest(&self, cursors: Result<Vec<cursor::Peeked>, cursor::CursorError>) -> u64 {
+        let Ok(cursors) = cursors else { return 0 };
         let committed = cursors.iter().map(|(_, peek)| match peek {
             Ok(peek) if peek.spool == self.spool => peek.state.committed,
             Ok(_) | Err(_) => 0,
@@ -401,8 +414,8 @@ impl Writer {
             true => self.keys_of(number),
             false => None,
         };
-        if let Some((header, index)) = &keys {
-            self.keep(header, index);
+        if let Some((header, keys)) = &keys {
+            self.keep(header, keys.clone());
         }
         let path = segment::path(number);
         match self.storage.remove(&path) {
@@ -413,12 +426,13 @@ impl Writer {
             Ok(()) | Err(_) => {}
         }
         self.space.forget(number);
-        if let Some((header, index)) = &keys
+        if let Some((header, keys)) = keys
             && !self.space.indexes.contains_key(&number)
         {
             // On a full disk the index finds room only now. A crash between the two forgets these keys.
-            self.keep(header, index);
+            self.keep(&header, keys);
         }
+        self.bound_indexes();
         match reason {
             Reason::Expired => self.space.report.expired_segments += 1,
             Reason::Reclaimed => self.space.report.reclaimed_segments += 1,
@@ -433,7 +447,7 @@ impl Writer {
         true
     }
 
-    fn keys_of(&self, number: u64) -> Option<(SegmentHeader, crate::spool::format::Index)> {
+    fn keys_of(&self, number: u64) -> Option<(SegmentHeader, Vec<(Key, u64)>)> {
         let next = self
             .space
             .segments
@@ -451,7 +465,20 @@ impl Writer {
             ),
         };
         let read = keys::read(&*self.storage, self.spool, number, end, index_at).ok()??;
-        Some((read.header?, read.index))
+        Some((read.header?, read.index.keys))
+    }
+
+    /// Removes the oldest kept indexes when they take more than their share: a small spool is not to be full of keys.
+    fn bound_indexes(&mut self) {
+        while self.space.indexes.values().sum::<u64>() > self.space.limit / INDEX_SHARE {
+            let Some((&number, _)) = self.space.indexes.first_key_value() else {
+                return;
+            };
+            if self.storage.remove(&segment::index_path(number)).is_err() {
+                return;
+            }
+            self.space.indexes.remove(&number);
+        }
     }
 
     /// Removes kept indexes whose keys have left the window.
