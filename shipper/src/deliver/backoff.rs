@@ -30,6 +30,13 @@ impl Policy {
         longest_asked: Duration::from_secs(600),
     };
 
+    /// After a failure of our own disk or code: soon, as nobody outside is asked.
+    pub const REOPEN: Self = Self {
+        base: Duration::from_millis(100),
+        cap: Duration::from_secs(10),
+        longest_asked: Duration::from_secs(10),
+    };
+
     /// A policy of waits from up to `base` to up to `cap`, which is made at least `base`; a receiver's own wish is
     /// followed up to `longest_asked`.
     pub fn new(base: Duration, cap: Duration, longest_asked: Duration) -> Self {

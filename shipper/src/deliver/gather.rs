@@ -74,6 +74,13 @@ impl Gather {
         self.settled.is_empty()
     }
 
+    /// When the spool got the first record, if that is known.
+    pub(super) fn ingested(&self) -> Option<Timestamp> {
+        let (_, ingested) = self.since?;
+        let known = ingested != Timestamp(i64::MIN) && ingested != Timestamp(i64::MAX);
+        known.then_some(ingested)
+    }
+
     /// Lowers the byte limit of the batch.
     pub(super) fn lower(&mut self, bytes: u64) {
         self.packer.lower(bytes);

@@ -30,13 +30,20 @@ mod lane;
 pub mod pack;
 mod rows;
 pub mod search;
+mod shipper;
 mod source;
 mod spool;
+#[cfg(test)]
+mod testing;
 
 pub use filter::{Decision, ExcludeCategories, RecordFilter, ShipAll};
 pub use journal::{DeadLetters, Journal, StoredLetters};
 pub use lane::{
-    Action, Activity, Condition, Lane, LaneError, Now, Ports, Reply, Settings, Snapshot, Ticket, Trouble,
+    Action, Activity, Class, Condition, Lane, LaneError, Now, Ports, Reply, Settings, Snapshot, Ticket,
+    Trouble,
+};
+pub use shipper::{
+    Drained, LaneConfig, Lanes, PlainSpawner, Shipper, Spawner, Start, StartError, Surroundings, Target,
 };
 pub use source::{Next, Source, SourceError};
 pub use spool::SpoolSource;

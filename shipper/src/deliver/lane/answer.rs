@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::side::Kind;
 use super::slot::{Slot, Standing, pending};
-use super::{Cause, Flow, Lane, Now, Ticket, Trouble};
+use super::{Cause, Class, Flow, Lane, Now, Ticket, Trouble};
 use crate::deliver::guard::{EMPTY_AFTER, Guard};
 use crate::deliver::journal::DeadLetters;
 use crate::deliver::search::Finding;
@@ -27,12 +27,14 @@ enum Whose {
 
 /// What an answer asks of the whole lane.
 enum Consequence {
-    /// The destination works; it may want a pause.
-    Works(Option<Duration>),
+    /// The destination works.
+    Works,
+    /// The destination works, but wants less of us.
+    Pause(Option<Duration>),
     /// The same slot goes on at once.
     Narrowed,
     /// Later.
-    BackOff(String, Option<Duration>),
+    BackOff(Class, String, Option<Duration>),
     /// Later, and a person should know.
     Hold(HoldKind, Cause, String),
 }
@@ -133,26 +135,22 @@ impl Lane {
     fn follow(&mut self, number: u64, consequence: Consequence, now: Now) {
         match consequence {
             Consequence::Narrowed => {}
-            Consequence::Works(after) => {
-                if self.decides(Some(number)) {
-                    self.flow = match after {
-                        // The receiver works, but wants less of us.
-                        Some(_) => Flow::Waiting {
-                            until: now.monotonic.plus(self.settings.retry.wait(
-                                0,
-                                after,
-                                &*self.ports.random,
-                            )),
-                        },
-                        None => Flow::Open,
-                    };
-                    self.failures = 0;
-                    self.state.hold = None;
-                    self.cause = Cause::Answer;
-                    self.trouble = None;
-                }
+            Consequence::Works => self.works(number, Flow::Open),
+            Consequence::Pause(after) => {
+                let asked = Some(after.unwrap_or_default());
+                let wait = self.settings.retry.wait(0, asked, &*self.ports.random);
+                self.works(
+                    number,
+                    Flow::Waiting {
+                        until: now.monotonic.plus(wait),
+                    },
+                );
+                let reason = "some records are to be tried again";
+                self.trouble = Some(Trouble::new(Class::Throttled, now.wall, reason));
             }
-            Consequence::BackOff(reason, after) => self.back_off(Some(number), &reason, after, now),
+            Consequence::BackOff(class, reason, after) => {
+                self.back_off(Some(number), class, &reason, after, now);
+            }
             Consequence::Hold(kind, cause, reason) => {
                 self.cause = cause;
                 self.hold(Some(number), kind, &reason, now);
@@ -160,9 +158,27 @@ impl Lane {
         }
     }
 
+    fn works(&mut self, number: u64, flow: Flow) {
+        self.stuck_since = None;
+        if self.decides(Some(number)) {
+            self.flow = flow;
+            self.failures = 0;
+            self.state.hold = None;
+            self.cause = Cause::Answer;
+        }
+    }
+
     /// The lane waits, without a hold. With one that is older it goes on being held.
-    pub(super) fn back_off(&mut self, number: Option<u64>, reason: &str, after: Option<Duration>, now: Now) {
-        self.trouble = Some(Trouble::new(now.wall, reason));
+    pub(super) fn back_off(
+        &mut self,
+        number: Option<u64>,
+        class: Class,
+        reason: &str,
+        after: Option<Duration>,
+        now: Now,
+    ) {
+        self.trouble = Some(Trouble::new(class, now.wall, reason));
+        self.stuck_since.get_or_insert(now.wall);
         if !self.decides(number) {
             return;
         }
@@ -197,7 +213,7 @@ impl Lane {
             }
         }
         self.dirty = true;
-        self.back_off(number, reason, None, now);
+        self.back_off(number, Class::of(kind), reason, None, now);
     }
 }
 
@@ -212,12 +228,12 @@ impl Court<'_> {
         match outcome {
             Outcome::Stored => {
                 self.stored(entry, slot);
-                Consequence::Works(None)
+                Consequence::Works
             }
             Outcome::Exists { .. } if slot.maybe_stored => {
                 let stored = self.stored(entry, slot);
                 self.counts.unverified = self.counts.unverified.saturating_add(stored);
-                Consequence::Works(None)
+                Consequence::Works
             }
             Outcome::Exists { reason } => {
                 slot.standing = Standing::Conflict;
@@ -230,12 +246,16 @@ impl Court<'_> {
             }
             Outcome::Verdicts(verdicts) => self.verdicts(entry, slot, verdicts),
             Outcome::Throttled { after, reason } => {
-                Consequence::BackOff(format!("throttled: {reason}"), after)
+                Consequence::BackOff(Class::Throttled, format!("throttled: {reason}"), after)
             }
-            Outcome::Unavailable { after, reason } => Consequence::BackOff(reason, after),
+            Outcome::Unavailable { after, reason } => Consequence::BackOff(Class::Unavailable, reason, after),
             Outcome::Unclear { reason } => {
                 slot.maybe_stored |= slot.standing != Standing::Conflict;
-                Consequence::BackOff(format!("unclear whether it is stored: {reason}"), None)
+                Consequence::BackOff(
+                    Class::Unclear,
+                    format!("unclear whether it is stored: {reason}"),
+                    None,
+                )
             }
             Outcome::Auth { reason } => Consequence::Hold(HoldKind::Auth, Cause::Answer, reason),
             Outcome::Config { reason } => Consequence::Hold(HoldKind::Config, Cause::Answer, reason),
@@ -315,7 +335,7 @@ impl Court<'_> {
             slot.search.settled();
         }
         if let Err(error) = buried {
-            return Consequence::BackOff(error.to_string(), None);
+            return Consequence::BackOff(Class::Storage, error.to_string(), None);
         }
         if !allowed {
             let reason = format!(
@@ -326,9 +346,12 @@ impl Court<'_> {
             return Consequence::Hold(HoldKind::Config, Cause::Rate, reason);
         }
         match (again, settled) {
-            (0, _) => Consequence::Works(None),
-            (again, 0) => Consequence::BackOff(format!("all {again} records are to be tried again"), after),
-            (_, _) => Consequence::Works(Some(after.unwrap_or_default())),
+            (0, _) => Consequence::Works,
+            (again, 0) => {
+                let reason = format!("all {again} records are to be tried again");
+                Consequence::BackOff(Class::Throttled, reason, after)
+            }
+            (_, _) => Consequence::Pause(after),
         }
     }
 
@@ -347,8 +370,8 @@ impl Court<'_> {
                 slot.give_up_attempt(entry, self.counts);
                 slot.search.settled();
                 return match buried {
-                    Ok(_) => Consequence::Works(None),
-                    Err(error) => Consequence::BackOff(error.to_string(), None),
+                    Ok(_) => Consequence::Works,
+                    Err(error) => Consequence::BackOff(Class::Storage, error.to_string(), None),
                 };
             }
             finding => finding,

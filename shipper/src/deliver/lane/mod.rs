@@ -41,7 +41,7 @@ use std::sync::Arc;
 pub use self::side::Reply;
 use self::side::{Side, SideQueue, Turn};
 use self::slot::{Role, Slot, Standing};
-pub use self::snapshot::{Condition, Snapshot, Trouble};
+pub use self::snapshot::{Class, Condition, Snapshot, Trouble};
 use super::backoff::Policy;
 use super::filter::RecordFilter;
 use super::gather::{Filled, Gather};
@@ -262,6 +262,8 @@ pub struct Lane {
     next_number: u64,
     last_stored: Option<Timestamp>,
     trouble: Option<Trouble>,
+    /// Since when nothing was settled although something could have been sent.
+    stuck_since: Option<Timestamp>,
     at_end: bool,
 }
 
@@ -323,6 +325,19 @@ impl Lane {
             && self.slots.is_empty()
             && self.side_is_idle()
             && self.gather.as_ref().is_none_or(Gather::is_empty)
+    }
+
+    /// A person says that it is right now: what [`Lane::desire`] says of resuming.
+    pub fn release(&mut self) {
+        self.resume();
+    }
+
+    /// Commits what was ordered ([`Lane::desire`], [`Lane::replay`]) without waiting for a poll.
+    ///
+    /// # Errors
+    /// [`LaneError`]: the lane is over.
+    pub fn commit(&mut self) -> Result<(), LaneError> {
+        self.save()
     }
 
     fn resume(&mut self) {
@@ -467,7 +482,7 @@ impl Lane {
                 Filled::Oversized { limit } => {
                     if let Err(error) = self.bury_oversized(limit, now)? {
                         self.gather = Some(gather);
-                        self.back_off(None, &error.to_string(), None, now);
+                        self.back_off(None, Class::Storage, &error.to_string(), None, now);
                         return Ok(Step::Again);
                     }
                     gather.settle_next(&mut *self.ports.source, Disposition::DeadLettered, now.monotonic);
@@ -516,10 +531,13 @@ impl Lane {
 
     /// A closed batch becomes an entry.
     fn admit(&mut self, gather: Gather, now: Now) {
-        let at = gather.at;
+        let (at, ingested) = (gather.at, gather.ingested());
         if let Some((entry, rows)) = gather.close(now.wall) {
             let number = self.number();
-            self.slots.push_back(Slot::new(number, at, rows, Role::Main));
+            self.slots.push_back(Slot {
+                ingested,
+                ..Slot::new(number, at, rows, Role::Main)
+            });
             self.state.entries.push(entry);
             self.dirty = true;
         }

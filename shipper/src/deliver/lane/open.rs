@@ -10,7 +10,7 @@ use crate::deliver::rows::Rows;
 use crate::deliver::source::{Next, Source, SourceError};
 use crate::destination::Fingerprint;
 use crate::spool::cursor::{AttemptState, Counts, Disposition, Entry, Hint, HoldKind};
-use crate::time::Monotonic;
+use crate::time::{Monotonic, Timestamp};
 
 impl Lane {
     /// A lane that goes on where the journal of `ports` says. Reads the records of what is on its way.
@@ -45,6 +45,7 @@ impl Lane {
             next_number: 0,
             last_stored: None,
             trouble: None,
+            stuck_since: None,
             at_end: false,
         };
         lane.load_entries()?;
@@ -60,8 +61,11 @@ impl Lane {
             let number = self.number();
             let at = self.ports.source.hint();
             let entry = &mut self.state.entries[index];
-            let (rows, loss) = load(entry, &mut *self.ports.source)?;
-            let mut slot = Slot::new(number, at, rows, Role::Main);
+            let Loaded { rows, loss, ingested } = load(entry, &mut *self.ports.source)?;
+            let mut slot = Slot {
+                ingested,
+                ..Slot::new(number, at, rows, Role::Main)
+            };
             recall(entry, &mut slot, held, &fingerprint);
             if let Loss::Some = loss {
                 slot.give_up_attempt(entry, &mut self.state.counts);
@@ -90,7 +94,7 @@ impl Lane {
         {
             let mut source = (self.ports.further_source)()?;
             source.seek(entry.first, Hint::default())?;
-            let (rows, loss) = load(entry, &mut *source)?;
+            let Loaded { rows, loss, .. } = load(entry, &mut *source)?;
             self.queue.stand(source);
             self.start_side(Kind::Replay, Hint::default(), rows);
             if let (Some(replay), Some(side)) = (&mut self.state.replay, &mut self.side)
@@ -132,6 +136,13 @@ impl Lane {
 }
 
 /// What of an entry could be read.
+struct Loaded {
+    rows: Rows,
+    loss: Loss,
+    ingested: Option<Timestamp>,
+}
+
+/// Whether anything could not.
 enum Loss {
     None,
     Some,
@@ -139,8 +150,12 @@ enum Loss {
 
 /// Reads the records of `entry` that are pending from `source`, which stands at its first and then at its end. What is
 /// lost is settled so.
-fn load(entry: &mut Entry, source: &mut dyn Source) -> Result<(Rows, Loss), SourceError> {
-    let (mut rows, mut loss) = (Rows::default(), Loss::None);
+fn load(entry: &mut Entry, source: &mut dyn Source) -> Result<Loaded, SourceError> {
+    let mut loaded = Loaded {
+        rows: Rows::default(),
+        loss: Loss::None,
+        ingested: None,
+    };
     let mut place = 0;
     while place < entry.count() {
         match source.peek()? {
@@ -155,25 +170,26 @@ fn load(entry: &mut Entry, source: &mut dyn Source) -> Result<(Rows, Loss), Sour
                 let to = to.saturating_sub(entry.first);
                 let end = u32::try_from(to).map_or(entry.count(), |to| to.min(entry.count()));
                 if entry.settled.settle_pending(place..end, how) > 0 {
-                    loss = Loss::Some;
+                    loaded.loss = Loss::Some;
                 }
                 if to > u64::from(entry.count()) {
                     // The rest of the loss is for whatever follows.
                     source.seek(entry.end(), source.hint())?;
-                    return Ok((rows, loss));
+                    return Ok(loaded);
                 }
                 place = end;
             }
-            Next::Record(record, _) => {
+            Next::Record(record, ingested) => {
                 if entry.settled.disposition(place) == Some(Disposition::Pending) {
-                    rows.push(place, &record);
+                    loaded.rows.push(place, &record);
+                    loaded.ingested.get_or_insert(ingested);
                 }
                 place += 1;
             }
         }
         source.advance();
     }
-    Ok((rows, loss))
+    Ok(loaded)
 }
 
 /// What a crash has left of a sending. That it was journalled as open means that it may have been sent, and stored.

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 use super::send::{Parts, Prepared, prepare};
 use super::slot::{Role, Slot, Standing};
-use super::{Action, Flow, Lane, LaneError, Now, Step, Ticket};
+use super::{Action, Class, Flow, Lane, LaneError, Now, Step, Ticket};
 use crate::deliver::gather::{Filled, Gather};
 use crate::deliver::pack::{Fit, Packer};
 use crate::deliver::rows::Rows;
@@ -64,7 +64,7 @@ pub(super) enum Turn {
     Side,
 }
 
-/// What a lane said to a command.
+/// What a lane says to a command. The same command again, by its number, is safe at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "whoever asks must treat all of them")]
 pub enum Reply {
@@ -75,8 +75,10 @@ pub enum Reply {
     },
     /// Another one of the kind is on its way: ask again when it is through.
     Busy,
-    /// It has been applied before.
-    Repeated,
+    /// It is on its way.
+    Underway,
+    /// It has been applied.
+    Done,
 }
 
 impl Lane {
@@ -84,7 +86,7 @@ impl Lane {
     /// `command` is the order's own number, which is never applied twice.
     pub fn replay(&mut self, from: u64, to: u64, command: u64) -> Reply {
         if self.state.command == command {
-            return Reply::Repeated;
+            return Reply::Done;
         }
         if self.state.replay.is_some() {
             return Reply::Busy;
@@ -111,8 +113,11 @@ impl Lane {
         chosen: Option<Vec<(Epoch, u64)>>,
         command: u64,
     ) -> Result<Reply, LaneError> {
-        if self.state.command == command || self.queue.retry_command == Some(command) {
-            return Ok(Reply::Repeated);
+        if self.state.command == command {
+            return Ok(Reply::Done);
+        }
+        if self.queue.retry_command == Some(command) {
+            return Ok(Reply::Underway);
         }
         if self.queue.retry_command.is_some() {
             return Ok(Reply::Busy);
@@ -225,7 +230,7 @@ impl Lane {
             if let Err(error) = self.ports.dead_letters.remove(*epoch, *seq) {
                 let reason = format!("a delivered dead letter cannot be removed: {error}");
                 if matches!(self.flow, Flow::Open) {
-                    self.back_off(None, &reason, None, now);
+                    self.back_off(None, Class::Storage, &reason, None, now);
                 }
                 return Ok(());
             }

@@ -4,6 +4,7 @@ use super::super::rows::Rows;
 use super::super::search::{Evidence, Search};
 use super::Ticket;
 use crate::spool::cursor::{AttemptState, Counts, Entry, Hint};
+use crate::time::Timestamp;
 
 /// The part of a batch that is not journalled.
 pub(super) struct Slot {
@@ -11,6 +12,8 @@ pub(super) struct Slot {
     pub(super) number: u64,
     /// Where the entry begins.
     pub(super) at: Hint,
+    /// When the spool got the first of them, if that is known.
+    pub(super) ingested: Option<Timestamp>,
     /// The entry's records that were pending when it was made or read.
     pub(super) rows: Rows,
     pub(super) search: Search,
@@ -19,7 +22,7 @@ pub(super) struct Slot {
     /// An earlier request of the journalled attempt may be stored, as far as anyone here knows.
     pub(super) maybe_stored: bool,
     pub(super) standing: Standing,
-    role: Role,
+    pub(super) role: Role,
 }
 
 /// What a slot's entry is to the spool.
@@ -48,6 +51,7 @@ impl Slot {
         Self {
             number,
             at,
+            ingested: None,
             rows,
             search: Search::new(),
             in_flight: None,

@@ -20,8 +20,14 @@ pub struct Snapshot {
     pub in_flight: u32,
     /// When anything was last stored, since the lane was opened.
     pub last_stored: Option<Timestamp>,
-    /// What went wrong last; `None` once the destination works again.
+    /// What went wrong last.
     pub trouble: Option<Trouble>,
+    /// When the spool got the oldest record that is not settled, as far as that is known.
+    pub oldest: Option<Timestamp>,
+    /// Since when nothing was settled although something could have been sent.
+    pub stuck_since: Option<Timestamp>,
+    /// How often the oldest batch on its way was sent.
+    pub attempts: u32,
     /// The generation of the desired state that has been applied.
     pub desired: u64,
     /// The replay on its way: first number, next number, end.
@@ -32,6 +38,8 @@ pub struct Snapshot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Trouble {
+    /// Of which kind it is.
+    pub class: Class,
     /// When.
     pub at: Timestamp,
     /// For a person.
@@ -39,10 +47,54 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    pub(super) fn new(at: Timestamp, reason: &str) -> Self {
+    pub(super) fn new(class: Class, at: Timestamp, reason: &str) -> Self {
         Self {
+            class,
             at,
             reason: reason.to_owned(),
+        }
+    }
+}
+
+/// Kinds of trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Class {
+    /// Who we are or what we may do.
+    Auth,
+    /// The destination's configuration, here or there.
+    Config,
+    /// A name is taken.
+    Conflict,
+    /// Our own disk.
+    Storage,
+    /// The receiver wants less of us.
+    Throttled,
+    /// No clear answer.
+    Unclear,
+    /// No answer, or "not now".
+    Unavailable,
+}
+
+impl Class {
+    /// One word for a machine.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Config => "config",
+            Self::Conflict => "conflict",
+            Self::Storage => "storage",
+            Self::Throttled => "throttled",
+            Self::Unclear => "unclear",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    pub(super) fn of(kind: HoldKind) -> Self {
+        match kind {
+            HoldKind::Auth => Self::Auth,
+            HoldKind::Config => Self::Config,
+            HoldKind::Conflict => Self::Conflict,
         }
     }
 }
@@ -81,6 +133,12 @@ impl Lane {
         let in_flight = self.slots.iter().filter(|slot| slot.in_flight.is_some()).count()
             + usize::from(self.side_is_in_flight());
         let replay = self.state.replay.as_ref();
+        let first = self
+            .state
+            .entries
+            .first()
+            .and_then(|entry| entry.attempt.as_ref());
+        let attempts = first.map(|attempt| attempt.sending.earlier);
         Snapshot {
             condition: self.condition(),
             counts: self.state.totals(),
@@ -89,9 +147,25 @@ impl Lane {
             in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
             last_stored: self.last_stored,
             trouble: self.trouble.clone(),
+            oldest: self.oldest(),
+            stuck_since: self.stuck_since,
+            attempts: attempts.unwrap_or(0),
             desired: self.state.desired,
             replay: replay.map(|replay| (replay.from, replay.at, replay.to)),
         }
+    }
+
+    /// How many records of a spool whose next number is `head` are not settled.
+    pub fn pending(&self, head: u64) -> u64 {
+        self.state.pending(head)
+    }
+
+    fn oldest(&self) -> Option<Timestamp> {
+        let slots = self.slots.iter().map(|slot| slot.ingested);
+        slots
+            .chain([self.gather.as_ref().and_then(|gather| gather.ingested())])
+            .flatten()
+            .min()
     }
 
     fn condition(&self) -> Condition {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::world::{EPOCH, FILTERED, Fault, Handle, World, response};
+use super::world::{EPOCH, FILTERED, World};
+use crate::deliver::testing::{Fault, Handle, locked, response};
 use crate::deliver::{Action, Activity, Condition, Reply};
 use crate::destination::Format;
 use crate::spool::cursor::{Disposition, HoldKind};
@@ -47,10 +48,10 @@ fn one_commit_a_batch_while_there_is_more() {
     let mut world = World::new(Handle::None);
     world.fill(100);
     let mut lane = world.open().unwrap();
-    let before = *super::world::locked(&world.commits);
+    let before = *locked(&world.commits);
     world.run(&mut lane, Duration::ZERO, healthy).unwrap();
     // Ten batches, and the rest that follows the last.
-    assert_eq!(*super::world::locked(&world.commits) - before, 11);
+    assert_eq!(*locked(&world.commits) - before, 11);
 }
 
 #[test]
@@ -62,8 +63,7 @@ fn filtered_lost_and_oversized_records_never_block() {
         world.log.push(101, 0);
         world.log.push(30, 0);
     }
-    *super::world::locked(&world.log.lost) =
-        vec![(0..3, Disposition::Dropped), (9..10, Disposition::Damaged)];
+    *locked(&world.log.lost) = vec![(0..3, Disposition::Dropped), (9..10, Disposition::Damaged)];
     let mut lane = world.open().unwrap();
     world.run(&mut lane, MINUTE, healthy).unwrap();
     let counts = lane.snapshot().counts;
@@ -491,7 +491,7 @@ fn a_replay_is_counted_outside_and_takes_turns() {
     let mut lane = world.open().unwrap();
     world.run(&mut lane, MINUTE, healthy).unwrap();
     assert_eq!(lane.replay(5, 1_000, 77), Reply::Accepted { records: 35 });
-    assert_eq!(lane.replay(5, 1_000, 77), Reply::Repeated);
+    assert_eq!(lane.replay(5, 1_000, 77), Reply::Done);
     assert_eq!(lane.replay(0, 1, 78), Reply::Busy);
     world.fill(40);
     world.run(&mut lane, MINUTE, healthy).unwrap();
@@ -528,7 +528,7 @@ fn retried_dead_letters_move_to_delivered_and_those_refused_again_stay() {
         (counts.delivered, counts.dead_lettered, world.letters()),
         (29, 1, vec![7])
     );
-    assert_eq!(lane.retry_dead_letters(None, 5), Ok(Reply::Repeated));
+    assert_eq!(lane.retry_dead_letters(None, 5), Ok(Reply::Done));
     assert!(lane.is_drained());
     world.receiver.poison = BTreeSet::from([7]);
     assert_eq!(
@@ -560,8 +560,7 @@ fn records_that_are_gone_when_a_batch_is_opened_again_are_counted_not_waited_for
         panic!("a batch")
     };
     drop(lane);
-    *super::world::locked(&world.log.lost) =
-        vec![(0..4, Disposition::Dropped), (8..13, Disposition::Damaged)];
+    *locked(&world.log.lost) = vec![(0..4, Disposition::Dropped), (8..13, Disposition::Damaged)];
     let mut lane = world.open().unwrap();
     world.run(&mut lane, MINUTE, healthy).unwrap();
     let counts = lane.snapshot().counts;

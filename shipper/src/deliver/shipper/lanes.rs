@@ -1,0 +1,150 @@
+//! From the configuration to what each destination's lane is told.
+
+use std::sync::Arc;
+
+use crate::config::{BatchConfig, Config, DestinationConfig, InitialState, ShipperMode};
+use crate::control::desired::DesiredState;
+use crate::deliver::backoff::Policy;
+use crate::deliver::pack::Batching;
+use crate::deliver::{ExcludeCategories, RecordFilter, Settings, ShipAll};
+use crate::destination::{self, Destination};
+use crate::transport::Transport;
+
+/// What a shipper serves.
+#[derive(Clone, Default)]
+#[expect(clippy::exhaustive_structs, reason = "made by whoever starts a shipper")]
+pub struct Lanes {
+    /// The destinations, by id once each.
+    pub lanes: Vec<LaneConfig>,
+    /// Why none can be served, if the configuration cannot even tell which there are: all that the spool knows are held.
+    pub held: Option<String>,
+}
+
+/// One destination.
+#[derive(Clone)]
+#[expect(clippy::exhaustive_structs, reason = "made by whoever starts a shipper")]
+pub struct LaneConfig {
+    /// Its cursor has this name.
+    pub id: String,
+    /// For people.
+    pub name: Option<String>,
+    /// Whether it ships before anybody paused or resumed it.
+    pub initial: DesiredState,
+    /// Where a destination begins that is new to the spool.
+    pub start: Start,
+    /// Where records go.
+    pub target: Target,
+}
+
+/// Where a destination begins that is new to the spool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "two cases")]
+pub enum Start {
+    /// With the oldest record that is still there.
+    Earliest,
+    /// With the next record that comes in.
+    Latest,
+}
+
+/// Where records go.
+#[derive(Clone)]
+#[expect(clippy::exhaustive_enums, reason = "two cases")]
+pub enum Target {
+    /// There.
+    Route {
+        /// What the lane is told.
+        settings: Settings,
+        /// Sends its requests.
+        transport: Arc<dyn Transport>,
+    },
+    /// Nowhere yet: the configuration is wrong. Records are kept for it.
+    Held {
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+}
+
+impl Lanes {
+    /// What `config` says. A destination that cannot be built is held with the reason.
+    pub fn of(config: &Config) -> Self {
+        let filter = filter_of(config);
+        let mut lanes: Vec<LaneConfig> = config
+            .destinations
+            .iter()
+            .map(|one| LaneConfig::of(one, &filter))
+            .collect();
+        let mut held = None;
+        for broken in &config.held {
+            let reason = broken.error.to_string();
+            match &broken.id {
+                Some(id) => lanes.push(LaneConfig::held(id, reason)),
+                None => held = Some(reason),
+            }
+        }
+        Self { lanes, held }
+    }
+}
+
+impl LaneConfig {
+    /// A destination that waits for its configuration to be put right.
+    pub fn held(id: &str, reason: String) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: None,
+            initial: DesiredState::Active,
+            start: Start::Earliest,
+            target: Target::Held { reason },
+        }
+    }
+
+    fn of(config: &DestinationConfig, filter: &Arc<dyn RecordFilter>) -> Self {
+        let target = match destination::build(&config.kind) {
+            Ok(route) => Target::Route {
+                settings: Settings {
+                    batching: batching_of(&config.batch, &*route.destination),
+                    destination: route.destination,
+                    filter: Arc::clone(filter),
+                    dead_letter_rate: config.dead_letter_rate.per_million(),
+                    retry: Policy::RETRY,
+                    probe: Policy::PROBE,
+                },
+                transport: route.transport,
+            },
+            Err(error) => Target::Held {
+                reason: error.to_string(),
+            },
+        };
+        Self {
+            id: config.id.clone(),
+            name: config.name.clone(),
+            initial: match config.initial_state {
+                InitialState::Active => DesiredState::Active,
+                InitialState::Inactive => DesiredState::Inactive,
+            },
+            start: Start::Earliest,
+            target,
+        }
+    }
+}
+
+/// Where ingest is another's, what is excluded is in the spool, and is filtered here.
+fn filter_of(config: &Config) -> Arc<dyn RecordFilter> {
+    match config.shipper {
+        ShipperMode::External => Arc::new(ExcludeCategories::new(config.exclusion)),
+        ShipperMode::Embedded => Arc::new(ShipAll),
+    }
+}
+
+/// Destinations that take several requests at once take objects, for which a longer wait pays.
+fn batching_of(config: &BatchConfig, destination: &dyn Destination) -> Batching {
+    let default = if destination.limits().in_flight > 1 {
+        Batching::OBJECTS
+    } else {
+        Batching::STREAM
+    };
+    Batching {
+        bytes: config.max_bytes.unwrap_or(default.bytes),
+        records: config.max_records.unwrap_or(default.records),
+        age: config.max_age.unwrap_or(default.age),
+    }
+}
