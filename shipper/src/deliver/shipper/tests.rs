@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::control::commands::{self, Command, Letters, Outcome};
 use crate::control::desired::DesiredState;
-use crate::control::status::{self, ShipperStatus};
+use crate::control::status;
 use crate::deliver::backoff::Policy;
 use crate::deliver::pack::Batching;
 use crate::deliver::testing::{Fault, Handle, Plain, Receiver, locked, response};
@@ -414,9 +414,7 @@ fn the_status_is_published_and_says_what_is_wrong() {
     until(&shipper, "a hold that is published", |_| {
         let now = bench.clock.wall();
         let status = status::read(&bench.storage, now, None);
-        let Some(ShipperStatus { destinations, .. }) = status.shipper.snapshot else {
-            return false;
-        };
+        let destinations: Vec<_> = status.destinations.iter().map(|view| &view.status).collect();
         let held = |index: usize, kind: HoldKind, text: &str| match &destinations[index].activity {
             status::Activity::Held {
                 kind: found, reason, ..
