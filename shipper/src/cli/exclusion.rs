@@ -14,8 +14,20 @@ const ADD: &str = "audit_log_excluded_categories+";
 /// What the flags come to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ExclusionFlags {
-    /// `None` when no flag was given.
-    pub(super) exclusion: Option<Exclusion>,
+    exclusion: Exclusion,
+    /// Whether some `=` makes what was there before irrelevant.
+    sets: bool,
+}
+
+impl ExclusionFlags {
+    /// The exclusion of a configuration, changed by the flags.
+    pub(super) fn after(&self, configured: Exclusion) -> Exclusion {
+        if self.sets {
+            self.exclusion
+        } else {
+            configured.with(self.exclusion)
+        }
+    }
 }
 
 impl Args for ExclusionFlags {
@@ -43,13 +55,9 @@ impl FromArgMatches for ExclusionFlags {
             flags.extend(places.zip(lists.map(|list| format!("{FLAG}{operator}{list}"))));
         }
         flags.sort_unstable();
-        if flags.is_empty() {
-            return Ok(Self { exclusion: None });
-        }
+        let sets = matches.contains_id(SET);
         Exclusion::from_flags(flags.iter().map(|(_, flag)| flag.as_str()))
-            .map(|exclusion| Self {
-                exclusion: Some(exclusion),
-            })
+            .map(|exclusion| Self { exclusion, sets })
             .map_err(|error| clap::Error::raw(ErrorKind::ValueValidation, format!("{error}\n")))
     }
 
@@ -71,13 +79,12 @@ mod tests {
         flags: ExclusionFlags,
     }
 
-    fn excluded(arguments: &[&str]) -> Result<Option<String>, String> {
+    /// The exclusion after `web` was configured.
+    fn excluded(arguments: &[&str]) -> Result<String, String> {
         let all = std::iter::once("auditship").chain(arguments.iter().copied());
+        let configured = Exclusion::from_list("web").expect("a category");
         match Only::try_parse_from(all) {
-            Ok(only) => Ok(only
-                .flags
-                .exclusion
-                .map(|exclusion| exclusion.categories().to_string())),
+            Ok(only) => Ok(only.flags.after(configured).categories().to_string()),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -87,20 +94,17 @@ mod tests {
         const F: &str = "--audit_log_excluded_categories";
         let flag = |rest: &str| format!("{F}{rest}");
         for (flags, expected) in [
-            (vec![], None),
-            (vec!["=iam"], Some("iam")),
-            (vec!["=iam", "+=auth"], Some("authentication,iam")),
-            (vec!["+=auth", "=iam"], Some("iam")),
-            (vec!["+=auth", "+=file,web"], Some("authentication,file,web")),
-            (vec!["=iam", "="], Some("")),
+            (vec![], "web"),
+            (vec!["=iam"], "iam"),
+            (vec!["=iam", "+=auth"], "authentication,iam"),
+            (vec!["+=auth", "=iam"], "iam"),
+            (vec!["+=auth"], "authentication,web"),
+            (vec!["+=auth", "+=file,iam"], "authentication,file,iam,web"),
+            (vec!["=iam", "="], ""),
         ] {
             let arguments: Vec<String> = flags.iter().map(|rest| flag(rest)).collect();
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            assert_eq!(
-                excluded(&arguments),
-                Ok(expected.map(str::to_owned)),
-                "{arguments:?}"
-            );
+            assert_eq!(excluded(&arguments), Ok(expected.to_owned()), "{arguments:?}");
         }
         let unknown = excluded(&[&flag("=iam,autentication")]).expect_err("unknown");
         assert!(unknown.contains("did you mean `authentication`?"), "{unknown}");

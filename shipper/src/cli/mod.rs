@@ -15,6 +15,7 @@ mod exit;
 mod generate;
 mod host;
 mod output;
+mod quarantine;
 mod replay;
 mod request;
 mod spool;
@@ -47,6 +48,7 @@ enum Command {
     Pause(switch::Pause),
     Resume(switch::Resume),
     DeadLetter(dead_letter::DeadLetters),
+    Quarantine(quarantine::Quarantine),
     Replay(replay::Replay),
     Cat(cat::Cat),
     CheckConfig(check_config::CheckConfig),
@@ -94,6 +96,7 @@ impl Command {
             Self::Pause(command) => command.run(environment, output),
             Self::Resume(command) => command.run(environment, output),
             Self::DeadLetter(command) => command.run(environment, output),
+            Self::Quarantine(command) => command.run(environment, output),
             Self::Replay(command) => command.run(environment, output),
             Self::Cat(command) => command.run(output),
             Self::Completions(command) => command.run(output),
