@@ -225,9 +225,12 @@ impl Writer {
         self.space.report.reclaimed_segments - before
     }
 
-    fn oldest_is_settled(&self, floor: &mut Option<u64>) -> bool {
-        let oldest = self.space.segments.front();
-        oldest.is_some_and(|&(oldest, _)| self.end_of(oldest) <= *floor.get_or_insert_with(|| self.floor()))
+    fn oldest_is_settled(&mut self, floor: &mut Option<u64>) -> bool {
+        let Some(&(oldest, _)) = self.space.segments.front() else {
+            return false;
+        };
+        let floor = *floor.get_or_insert_with(|| self.floor());
+        self.end_of(oldest) <= floor
     }
 
     /// Bytes of the segments at and after the place of the cursor that is furthest behind. All of them without a cursor.
