@@ -33,8 +33,7 @@ pub enum Answer {
     Refused(AppendError),
 }
 
-/// How long an intake that was refused for want of room is not asked again: an answer within 500 ms needs no attempt at
-/// each of many chunks.
+/// How often the spool is looked after, and the status written.
 const HOUSEKEEPING: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// The writing half of an instance.
@@ -44,7 +43,7 @@ pub struct Intake {
     writer: Writer,
     ingest: Ingest,
     draft: Draft,
-    log: Arc<Log>,
+    log: Log,
     report: Report,
     last_housekeeping: Option<Monotonic>,
 }
@@ -59,7 +58,7 @@ impl Intake {
         options: WriterOptions,
         settings: &ingest::Settings,
         outside: &Outside,
-        program: Program,
+        program: &Program,
     ) -> Result<Self, SpoolError> {
         let instance = options.id.clone();
         let drops = options.on_full == crate::spool::OnFull::DropOldest;
@@ -69,7 +68,7 @@ impl Intake {
             Arc::clone(&outside.clock),
             Arc::clone(&outside.random),
         )?;
-        let log = Arc::new(Log::new(Arc::clone(&storage), Arc::clone(&outside.clock)));
+        let log = Log::new(Arc::clone(&storage), Arc::clone(&outside.clock));
         super::report::opened(&log, &opened);
         if let Err(error) = control::prepare(&*storage) {
             // Without these folders the spool takes records all the same; only commands cannot be given.
@@ -89,7 +88,7 @@ impl Intake {
     }
 
     /// The log of this instance, for other parts of the process.
-    pub fn log(&self) -> &Arc<Log> {
+    pub fn log(&self) -> &Log {
         &self.log
     }
 

@@ -26,7 +26,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::intake::{Answer, Intake};
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Config, Environment, ShipperMode};
+use crate::control::log::Log;
+use crate::control::status;
+use crate::deliver::{Lanes, PlainSpawner, Shipper, StartError as ShipperError, Surroundings};
 use crate::destination::Compression;
 use crate::ingest::{self, Chunk};
 use crate::random::Random;
@@ -35,7 +38,7 @@ use crate::spool::format::Codec;
 use crate::spool::storage::Storage;
 use crate::spool::storage::fs::{FsStorage, RootError, check_private};
 use crate::spool::{OnFull, SpoolError, WriterOptions};
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 
 /// Everything that an instance takes from outside.
 #[derive(Clone)]
@@ -61,6 +64,18 @@ pub struct Program {
     pub name: String,
     /// The process.
     pub pid: u32,
+}
+
+impl Program {
+    /// As the status shows it, running since `since`.
+    fn status(&self, since: Timestamp) -> status::Program {
+        status::Program {
+            name: self.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: self.pid,
+            since: Some(since),
+        }
+    }
 }
 
 /// What tells this machine from another: the content of `/etc/machine-id`, or nothing where there is none (a copied spool
@@ -89,6 +104,8 @@ pub enum StartError {
         /// What is wrong.
         error: SpoolError,
     },
+    /// The shipper.
+    Shipper(ShipperError),
 }
 
 impl fmt::Display for StartError {
@@ -102,6 +119,7 @@ impl fmt::Display for StartError {
                 )
             }
             Self::Spool { path, error } => write!(f, "the spool {path}: {error}"),
+            Self::Shipper(error) => write!(f, "{error}"),
         }
     }
 }
@@ -124,6 +142,7 @@ pub fn open_directory(path: &Path) -> Result<Arc<dyn Storage>, StartError> {
 /// A running writer, with a shipper beside it when the configuration embeds one.
 pub struct Instance {
     intake: Intake,
+    shipper: Option<Shipper>,
 }
 
 impl Instance {
@@ -151,21 +170,28 @@ impl Instance {
             path: config.spool.path.display().to_string(),
             error,
         };
-        let program = outside.program.clone();
+
         let intake = Intake::open(
             Arc::clone(&storage),
             options,
             &ingest_settings(config),
             outside,
-            program,
+            &outside.program,
         )
         .map_err(spool_error)?;
-        Ok(Self { intake })
+        let shipper = match config.shipper {
+            ShipperMode::External => None,
+            ShipperMode::Embedded => Some(start_shipper(storage, config, outside, intake.log().clone())?),
+        };
+        Ok(Self { intake, shipper })
     }
 
     /// Makes `chunks` durable with one sync, answers each, and lets the shipper know.
     pub fn accept(&mut self, chunks: &[Chunk<'_>]) -> Vec<Answer> {
-        let (answers, _moved) = self.intake.accept(chunks);
+        let (answers, moved) = self.intake.accept(chunks);
+        if moved && let Some(shipper) = &self.shipper {
+            shipper.nudge();
+        }
         answers
     }
 
@@ -179,12 +205,39 @@ impl Instance {
         &self.intake
     }
 
+    /// The shipping half, when it is embedded.
+    pub fn shipper(&self) -> Option<&Shipper> {
+        self.shipper.as_ref()
+    }
+
     /// Ends the shipper, whose senders get at most `patience`, then the writer. What is not delivered stays in the spool.
     pub fn stop(self, patience: Duration) {
-        let Self { intake } = self;
-        let _ = patience;
+        let Self { intake, shipper } = self;
+        if let Some(shipper) = shipper {
+            shipper.stop(patience);
+        }
         drop(intake);
     }
+}
+
+/// Starts what ships the spool in `storage` to the destinations of `config`.
+///
+/// # Errors
+/// [`StartError::Shipper`]; nothing runs then.
+pub fn start_shipper(
+    storage: Arc<dyn Storage>,
+    config: &Config,
+    outside: &Outside,
+    log: Log,
+) -> Result<Shipper, StartError> {
+    let around = Surroundings {
+        clock: Arc::clone(&outside.clock),
+        random: Arc::clone(&outside.random),
+        spawner: Arc::new(PlainSpawner),
+        program: outside.program.status(outside.clock.wall()),
+        instance: config.spool.id.clone(),
+    };
+    Shipper::start(storage, Lanes::of(config), around, log).map_err(StartError::Shipper)
 }
 
 /// What the writer is told by `config`, on a filesystem of `total` bytes.

@@ -25,16 +25,10 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(instance: String, program: Program, drops_oldest: bool, since: Timestamp) -> Self {
-        let program = status::Program {
-            name: program.name,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: program.pid,
-            since: Some(since),
-        };
+    pub(super) fn new(instance: String, program: &Program, drops_oldest: bool, since: Timestamp) -> Self {
         Self {
             instance,
-            program,
+            program: program.status(since),
             drops_oldest,
             dropped_segments: 0,
             refusing: None,

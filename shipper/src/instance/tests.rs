@@ -54,7 +54,7 @@ impl Bench {
             options,
             &ingest_settings(&self.config),
             &self.outside,
-            self.outside.program.clone(),
+            &self.outside.program,
         )
         .expect("the disk works")
     }
