@@ -123,7 +123,8 @@ impl Ingest {
                 Step::GroupMarker => {}
                 Step::Undecodable { region, line, fault } => {
                     let bytes = chunk.bytes.get(region.clone()).unwrap_or_default();
-                    let adjoins = line.is_none() && quarantined_to == Some(region.start);
+                    // Lines never do: there is a newline between them.
+                    let adjoins = quarantined_to == Some(region.start);
                     quarantine(chunk, bytes, region.start, line, fault, adjoins, draft);
                     quarantined_to = Some(region.end);
                 }

@@ -240,3 +240,34 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_refused_before_anything_is_done_with_it() {
+        let claims = [
+            (0xdf, &[0xff, 0xff, 0xff, 0xff, 1, 1][..]),
+            (0xdd, &[0, 0, 0, 3, 1, 1]),
+            (0xdf, &[0, 0, 0, 2, 1, 1, 1]),
+            (0xde, &[0, 1, 1]),
+            (0x82, &[1, 1, 1]),
+            (0x93, &[1, 1]),
+        ];
+        for (marker, rest) in claims {
+            let input = [&[marker], rest].concat();
+            assert_eq!(Reader::new(&input).token(), Err(Fault::Truncated), "{input:02x?}");
+            assert_eq!(Reader::new(&input).skip(), Err(Fault::Truncated), "{input:02x?}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_passed_over_as_a_whole() {
+        let input = [0x82, 1, 0x92, 0xc0, 0xa1, b'x', 0xc4, 1, 9, 0x80, 7];
+        let mut reader = Reader::new(&input);
+        assert_eq!(reader.skip(), Ok(()));
+        assert_eq!(reader.token(), Ok(Token::Unsigned(7)));
+        assert_eq!(reader.left(), 0);
+    }
+}
