@@ -9,15 +9,17 @@
 mod cat;
 mod check_config;
 mod dead_letter;
-#[cfg(test)]
 mod exclusion;
 mod exit;
 mod generate;
 mod host;
 mod output;
+mod outside;
 mod quarantine;
 mod replay;
 mod request;
+mod run;
+mod ship;
 mod spool;
 mod status;
 mod switch;
@@ -44,6 +46,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Ship(ship::Ship),
+    Run(run::Run),
     Status(status::ShowStatus),
     Pause(switch::Pause),
     Resume(switch::Resume),
@@ -92,6 +96,8 @@ impl Command {
     fn run(self, environment: &Environment, output: &mut Output<'_>) -> Result<Exit, Failure> {
         match self {
             Self::CheckConfig(command) => Ok(command.run(environment, output)?),
+            Self::Ship(command) => command.run(environment, output),
+            Self::Run(command) => command.run(environment),
             Self::Status(command) => command.run(environment, output),
             Self::Pause(command) => command.run(environment, output),
             Self::Resume(command) => command.run(environment, output),

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use super::outside::pause;
 use super::spool::Opened;
 use crate::config::quantity::Age;
 use crate::control::Role;
@@ -39,17 +40,9 @@ impl Patience {
             if clock.monotonic() >= deadline {
                 return Ok(None);
             }
-            pause();
+            pause(LOOK_EVERY);
         }
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "another process gives no event to wait for"
-)]
-fn pause() {
-    std::thread::sleep(LOOK_EVERY);
 }
 
 /// Leaves `command` in the spool and waits until whoever it is for has done it.

@@ -7,7 +7,6 @@ use super::output::Output;
 use super::spool::SpoolArgument;
 use super::table::Table;
 use crate::config::Environment;
-use crate::config::quantity::ByteSize;
 use crate::control::status::{
     Activity, DestinationView, Health, Intake, Life, Program, RoleView, Status, Vantage, WriterStatus,
 };
@@ -137,9 +136,14 @@ fn sums(writer: &WriterStatus, output: &mut Output<'_>) -> std::io::Result<()> {
     ))?;
     if totals.undecodable_regions > 0 {
         output.line(format_args!(
-            "          {} undecodable regions of {} in quarantine",
+            "          {} undecodable {} in quarantine, {}",
             totals.undecodable_regions,
-            ByteSize(totals.undecodable_bytes)
+            if totals.undecodable_regions == 1 {
+                "region"
+            } else {
+                "regions"
+            },
+            about(totals.undecodable_bytes)
         ))?;
     }
     let space = &writer.space;

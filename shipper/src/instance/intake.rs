@@ -99,12 +99,17 @@ impl Intake {
 
     /// Makes `chunks` durable with one sync, and answers each. The second result tells whether the head moved.
     pub fn accept(&mut self, chunks: &[Chunk<'_>]) -> (Vec<Answer>, bool) {
+        self.accept_from(chunks, Position::default())
+    }
+
+    /// As [`Intake::accept`], where each chunk begins at `from`: whoever reads a file in pieces carries the line on.
+    pub fn accept_from(&mut self, chunks: &[Chunk<'_>], from: Position) -> (Vec<Answer>, bool) {
         let before = self.writer.head().next_seq;
         let mut answers: Vec<Answer> = Vec::with_capacity(chunks.len());
         // The first chunk that waits for the next sync.
         let mut unsynced = 0;
         for chunk in chunks {
-            let answer = match self.append(chunk, &mut answers, &mut unsynced) {
+            let answer = match self.append(chunk, from, &mut answers, &mut unsynced) {
                 Ok(()) => Answer::Accepted,
                 Err(error) => Answer::Refused(error),
             };
@@ -121,10 +126,11 @@ impl Intake {
     fn append(
         &mut self,
         chunk: &Chunk<'_>,
+        from: Position,
         answers: &mut [Answer],
         unsynced: &mut usize,
     ) -> Result<(), AppendError> {
-        let mut more = self.decode(chunk, Position::default());
+        let mut more = self.decode(chunk, from);
         if more.is_none() {
             return self.append_draft(chunk);
         }

@@ -33,11 +33,11 @@ use crate::deliver::{Lanes, PlainSpawner, Shipper, StartError as ShipperError, S
 use crate::destination::Compression;
 use crate::ingest::{self, Chunk};
 use crate::random::Random;
-use crate::record::KeyPath;
+use crate::record::{KeyPath, Position};
 use crate::spool::format::Codec;
 use crate::spool::storage::Storage;
 use crate::spool::storage::fs::{FsStorage, RootError, check_private};
-use crate::spool::{OnFull, SpoolError, WriterOptions};
+use crate::spool::{AppendError, OnFull, SpoolError, WriterOptions};
 use crate::time::{Clock, Timestamp};
 
 /// Everything that an instance takes from outside.
@@ -189,10 +189,25 @@ impl Instance {
     /// Makes `chunks` durable with one sync, answers each, and lets the shipper know.
     pub fn accept(&mut self, chunks: &[Chunk<'_>]) -> Vec<Answer> {
         let (answers, moved) = self.intake.accept(chunks);
+        self.nudge(moved);
+        answers
+    }
+
+    /// As [`Instance::accept`] for one piece of a longer text, whose first line has the number `line`.
+    pub fn accept_lines(&mut self, piece: &Chunk<'_>, line: u64) -> Answer {
+        let from = Position { offset: 0, line };
+        let (answers, moved) = self.intake.accept_from(std::slice::from_ref(piece), from);
+        self.nudge(moved);
+        match answers.into_iter().next() {
+            Some(answer) => answer,
+            None => Answer::Refused(AppendError::Poisoned),
+        }
+    }
+
+    fn nudge(&self, moved: bool) {
         if moved && let Some(shipper) = &self.shipper {
             shipper.nudge();
         }
-        answers
     }
 
     /// Housekeeping; call it a few times a second.

@@ -1,6 +1,5 @@
 //! Running the built binary.
 
-use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 /// What a run came to.
@@ -48,30 +47,4 @@ pub(crate) fn auditship(arguments: &[&str]) -> Outcome {
         stdout: String::from_utf8(output.stdout).expect("text"),
         stderr: String::from_utf8(output.stderr).expect("text"),
     }
-}
-
-/// Has `shell` read a script without running it. A shell that is not installed is named.
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-pub(crate) fn check_syntax(shell: &str, script: &str) {
-    let child = Command::new(shell)
-        .arg("-n")
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let Ok(mut child) = child else {
-        eprintln!("skipped: {shell} has not read its completions (not installed)");
-        return;
-    };
-    child
-        .stdin
-        .take()
-        .expect("piped")
-        .write_all(script.as_bytes())
-        .expect("read");
-    let output = child.wait_with_output().expect("ended");
-    assert!(
-        output.status.success(),
-        "{shell}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
 }

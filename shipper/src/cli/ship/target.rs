@@ -1,0 +1,161 @@
+//! What `--to` means, and where the records wait.
+
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::cli::exit::Failure;
+use crate::cli::spool::file_failure;
+use crate::config::stanza::Property;
+use crate::config::{Config, Environment, Place, Strictness};
+
+/// `KEY=VALUE`.
+pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write KEY=VALUE, as token=env:TOKEN".to_owned()),
+    }
+}
+
+/// The configuration of a spool with the one destination `to`.
+pub(super) fn config(
+    to: &str,
+    with: &[(String, String)],
+    spool: Option<&Path>,
+    environment: &Environment,
+) -> Result<Config, Failure> {
+    let place = Place::of("the command line");
+    let property = |key: &str, value: &str| Property {
+        key: key.to_owned(),
+        value: value.to_owned(),
+        place: place.clone(),
+    };
+    let (kind, key, target) = if is_url(to) {
+        ("http", "url", to.to_owned())
+    } else {
+        let path = std::path::absolute(to).map_err(|error| Failure::Config(format!("--to {to}: {error}")))?;
+        ("file", "path", text(&path)?)
+    };
+    let spool = match spool {
+        Some(path) => std::path::absolute(path).map_err(|error| file_failure(path, &error))?,
+        None => default_spool(&target, environment)?,
+    };
+    let mut properties = vec![
+        property("spool", &text(&spool)?),
+        property("id", "ship"),
+        property("destination", kind),
+        property(key, &target),
+    ];
+    properties.extend(with.iter().map(|(key, value)| property(key, value)));
+    Ok(Config::from_properties(
+        &properties,
+        &place,
+        environment,
+        Strictness::Strict,
+    )?)
+}
+
+fn is_url(to: &str) -> bool {
+    ["http://", "https://"].iter().any(|scheme| {
+        to.get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    })
+}
+
+fn text(path: &Path) -> Result<String, Failure> {
+    let wrong = || Failure::Config(format!("{} is not UTF-8: give another directory", path.display()));
+    path.to_str().map(str::to_owned).ok_or_else(wrong)
+}
+
+/// One spool for each target, so that what waits for one never goes to another.
+fn default_spool(target: &str, environment: &Environment) -> Result<PathBuf, Failure> {
+    let absolute = |name| {
+        environment
+            .filled(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+    let Some(state) = state else {
+        return Err(Failure::Config(
+            "there is no $HOME to keep a spool in: give one with --spool DIR".to_owned(),
+        ));
+    };
+    let name = blake3::hash(target.as_bytes()).to_hex();
+    Ok(state.join("auditship").join(format!("ship-{}", &name[..12])))
+}
+
+/// Makes the folders above the spool, for the owner only.
+pub(super) fn make_room(spool: &Path) -> Result<(), Failure> {
+    let Some(above) = spool.parent() else {
+        return Ok(());
+    };
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(above);
+    made.map_err(|error: io::Error| file_failure(above, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_target_has_its_own_spool() {
+        let environment = Environment::from([("HOME", "/home/a"), ("XDG_STATE_HOME", "relative")]);
+        let one = default_spool("/srv/audit", &environment).expect("a home");
+        let other = default_spool("/srv/other", &environment).expect("a home");
+        assert!(one.starts_with("/home/a/.local/state/auditship"), "{one:?}");
+        assert_ne!(one, other);
+        let environment = Environment::from([("HOME", "/home/a"), ("XDG_STATE_HOME", "/state")]);
+        assert!(
+            default_spool("/srv/audit", &environment)
+                .expect("a state")
+                .starts_with("/state/auditship")
+        );
+        assert_eq!(
+            default_spool("/x", &Environment::empty()).map_err(|failure| failure.code()),
+            Err(3)
+        );
+    }
+
+    #[test]
+    fn a_directory_or_a_url() {
+        let environment = Environment::from([("HOME", "/home/a"), ("TOKEN", "t")]);
+        let kind = |to: &str, with: &[(&str, &str)]| {
+            let with: Vec<_> = with
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect();
+            let config = config(to, &with, None, &environment).map_err(|failure| failure.to_string())?;
+            let [only] = config.destinations.as_slice() else {
+                return Err("not one destination".to_owned());
+            };
+            Ok((config.spool.id, only.id.clone(), only.kind.kind()))
+        };
+        let ok = |kind: &'static str| Ok(("ship".to_owned(), kind.to_owned(), kind));
+        assert_eq!(kind("/srv/audit", &[("compression", "zstd")]), ok("file"));
+        assert_eq!(kind("relative", &[]), ok("file"));
+        assert_eq!(
+            kind(
+                "https://c.example.com/a",
+                &[("auth", "bearer"), ("token", "env:TOKEN")]
+            ),
+            ok("http")
+        );
+        assert_eq!(
+            kind("https://c.example.com/a", &[("tokn", "x")])
+                .expect_err("misspelt")
+                .split("; known")
+                .next(),
+            Some(
+                "the command line: unknown key `tokn` in a stanza with `Destination http`; did you mean `token`?"
+            )
+        );
+        assert!(
+            kind("http://c.example.com/a", &[]).is_err(),
+            "plaintext to another host"
+        );
+    }
+}

@@ -1,0 +1,269 @@
+//! The built binary on a spool that nobody has open: looking, pausing, dead letters, quarantine, printing.
+
+mod cli_support;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use auditship::config::{Config, Environment, Strictness};
+use auditship::control::desired::{self, DesiredState};
+use auditship::ingest::Chunk;
+use auditship::instance::{Answer, Instance, Outside, Program};
+use auditship::random::OsRandom;
+use auditship::spool::Reader;
+use auditship::spool::cursor::Cursor;
+use auditship::spool::dead_letter::{self, DeadLetter};
+use auditship::spool::draft::SourceFormat;
+use auditship::spool::identity::RecordId;
+use auditship::spool::storage::Storage;
+use auditship::spool::storage::fs::FsStorage;
+use auditship::time::{Clock as _, SystemClock, Timestamp};
+use cli_support::{Outcome, auditship};
+
+/// Three records and a line that is none, a destination that has had nothing, one dead letter.
+struct Fixture {
+    _dir: tempfile::TempDir,
+    path: PathBuf,
+    letter: RecordId,
+}
+
+const RECORDS: [&str; 3] = [
+    r#"{"n":1,"event":{"id":"a","category":"iam"}}"#,
+    r#"{"n":2,"event":{"id":"b","category":["file"]}}"#,
+    r#"{"n":3,"event":{"id":"c"}}"#,
+];
+
+impl Fixture {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("spool");
+        let text = format!(
+            "[spool]\npath = {path:?}\nid = \"test\"\n[[destination]]\nid = \"archive\"\ntype = \"file\"\npath = \"/nowhere\"\n"
+        );
+        let mut config =
+            Config::from_toml_text(&text, "test", &Environment::empty(), Strictness::Strict).expect("good");
+        // Nothing is to be sent here: the destination's cursor is made by hand.
+        config.destinations.clear();
+        let outside = Outside {
+            clock: Arc::new(SystemClock::new()),
+            random: Arc::new(OsRandom::new()),
+            environment: Environment::empty(),
+            machine_id: b"test".to_vec(),
+            program: Program {
+                name: "test".to_owned(),
+                pid: std::process::id(),
+            },
+        };
+        let mut instance = Instance::start(&config, &outside).expect("a fresh spool");
+        let lines = format!("{}\n{}\nnot json\n{}\n", RECORDS[0], RECORDS[1], RECORDS[2]);
+        let chunk = Chunk {
+            source: SourceFormat::Ndjson,
+            bytes: lines.as_bytes(),
+            origin: "audit.ndjson",
+            received_at: SystemClock::new().wall(),
+        };
+        assert_eq!(instance.accept(&[chunk]), [Answer::Accepted]);
+        instance.tick();
+        instance.stop(std::time::Duration::ZERO);
+
+        let storage: Arc<dyn Storage> = Arc::new(FsStorage::open(&path).expect("there"));
+        let mut reader = Reader::open(Arc::clone(&storage)).expect("a spool");
+        Cursor::open_or_create(Arc::clone(&storage), "archive", reader.spool_id(), 0).expect("a cursor");
+        let letter = loop {
+            if let auditship::spool::ReadStep::Block(block) = reader.next().expect("readable")
+                && !block.table.is_empty()
+            {
+                break DeadLetter {
+                    id: block.id(1),
+                    key: block.table[1].key,
+                    code: "400".to_owned(),
+                    reason: "too old".to_owned(),
+                    at: Timestamp(1_767_225_600_000_000_000),
+                    attempts: 2,
+                    record: RECORDS[1].as_bytes().to_vec(),
+                };
+            }
+        };
+        dead_letter::put(&*storage, "archive", &letter).expect("written");
+        Self {
+            _dir: dir,
+            path,
+            letter: letter.id,
+        }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Outcome {
+        let path = self.path.display().to_string();
+        let arguments: Vec<&str> = arguments
+            .iter()
+            .map(|word| if *word == "SPOOL" { path.as_str() } else { word })
+            .collect();
+        auditship(&arguments)
+    }
+}
+
+#[test]
+fn cat_prints_the_records_in_order() {
+    let fixture = Fixture::new();
+    let outcome = fixture.run(&["cat", "SPOOL"]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    assert_eq!(lines.len(), 3);
+    for (line, record) in lines.iter().zip(RECORDS) {
+        let record = record.strip_suffix('}').expect("an object");
+        assert!(line.starts_with(record), "{line}");
+        assert!(line.contains("\"auditship\":{\"spool\":"), "{line}");
+    }
+}
+
+#[test]
+fn status_shows_the_sums_and_is_red_while_nobody_ships() {
+    let fixture = Fixture::new();
+    let outcome = fixture.run(&["status", "SPOOL"]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (1, ""));
+    for expected in [
+        "health    red: 3 records wait and no shipper runs",
+        "writer    not running; last was test",
+        "received  3 = 0 excluded + 0 duplicate + 3 spooled",
+        "1 undecodable region in quarantine, 8 B",
+        "DESTINATION  STATE    PENDING  DELIVERED  DEAD",
+        "archive      stopped  3        0          ",
+    ] {
+        assert!(
+            outcome.stdout.contains(expected),
+            "{expected}\nis not in\n{}",
+            outcome.stdout
+        );
+    }
+    let json = fixture.run(&["status", "--json", "SPOOL"]);
+    let value: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!(value["health"]["colour"], "red");
+    assert_eq!(value["writer"]["snapshot"]["totals"]["spooled"], 3);
+    assert_eq!(value["destinations"][0]["id"], "archive");
+}
+
+#[test]
+fn pause_and_resume_are_wishes_that_stay() {
+    let fixture = Fixture::new();
+    let storage = FsStorage::open(&fixture.path).expect("there");
+    let state = || {
+        desired::read(&storage)
+            .expect("readable")
+            .of("archive", DesiredState::Active)
+            .0
+    };
+    assert_eq!(
+        fixture.run(&["pause", "archive", "--spool", "SPOOL"]),
+        Outcome::ok("archive will be paused when a shipper runs; none does now\n")
+    );
+    assert_eq!(state(), DesiredState::Inactive);
+    assert_eq!(
+        fixture.run(&["resume", "archive", "--spool", "SPOOL"]),
+        Outcome::ok("archive will be active when a shipper runs; none does now\n")
+    );
+    assert_eq!(state(), DesiredState::Active);
+
+    let misspelt = fixture.run(&["pause", "archve", "--spool", "SPOOL"]);
+    assert_eq!((misspelt.code, misspelt.stdout.as_str()), (4, ""));
+    assert!(
+        misspelt
+            .stderr
+            .ends_with("no destination `archve`; did you mean `archive`? It has archive\n"),
+        "{}",
+        misspelt.stderr
+    );
+}
+
+#[test]
+fn dead_letters_are_listed_and_shown() {
+    let fixture = Fixture::new();
+    let name = format!("{}-{}", fixture.letter.epoch, fixture.letter.seq);
+    let list = fixture.run(&["dead-letter", "list", "--spool", "SPOOL"]);
+    assert_eq!((list.code, list.stderr.as_str()), (0, ""));
+    let lines: Vec<&str> = list.stdout.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", list.stdout);
+    assert!(
+        lines[1].starts_with(&format!(
+            "archive      {name}  2026-01-01T00:00:00.000000000Z  400   too old"
+        )),
+        "{}",
+        lines[1]
+    );
+
+    let show = fixture.run(&["dead-letter", "show", "archive", &name, "--spool", "SPOOL"]);
+    assert_eq!(
+        (show.code, show.stdout.as_str()),
+        (0, format!("{}\n", RECORDS[1]).as_str())
+    );
+    assert_eq!(
+        show.stderr,
+        "auditship: archive refused it at 2026-01-01T00:00:00.000000000Z after 2 sendings: 400 too old\n"
+    );
+
+    let json = fixture.run(&[
+        "dead-letter",
+        "show",
+        "--json",
+        "archive",
+        &name,
+        "--spool",
+        "SPOOL",
+    ]);
+    let value: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!(
+        (&value["record"], &value["record_json"]["n"]),
+        (&serde_json::json!(name), &serde_json::json!(2))
+    );
+
+    let absent = fixture.run(&[
+        "dead-letter",
+        "show",
+        "archive",
+        "00000000000000ff-9",
+        "--spool",
+        "SPOOL",
+    ]);
+    assert_eq!(absent.code, 4);
+    let wrong = fixture.run(&["dead-letter", "show", "archive", "nonsense", "--spool", "SPOOL"]);
+    assert_eq!(wrong.code, 2);
+}
+
+#[test]
+fn commands_are_kept_for_whoever_comes() {
+    let fixture = Fixture::new();
+    for arguments in [
+        vec!["dead-letter", "retry", "--all", "archive", "--spool", "SPOOL"],
+        vec!["quarantine", "retry", "--all", "--spool", "SPOOL"],
+        vec!["replay", "archive", "--from", "0", "--spool", "SPOOL"],
+    ] {
+        let outcome = fixture.run(&arguments);
+        assert_eq!(
+            (outcome.code, outcome.stdout.as_str()),
+            (5, ""),
+            "{arguments:?}: {}",
+            outcome.stderr
+        );
+        assert!(outcome.stderr.contains("is kept as number"), "{}", outcome.stderr);
+    }
+    let beyond = fixture.run(&["replay", "archive", "--from", "3", "--spool", "SPOOL"]);
+    assert_eq!(beyond.code, 4);
+    assert!(
+        beyond
+            .stderr
+            .contains("there are no records from 3 up to 3; the next one will be 3"),
+        "{}",
+        beyond.stderr
+    );
+}
+
+#[test]
+fn quarantine_names_file_and_line() {
+    let fixture = Fixture::new();
+    let list = fixture.run(&["quarantine", "list", "--json", "--spool", "SPOOL"]);
+    assert_eq!((list.code, list.stderr.as_str()), (0, ""));
+    let value: serde_json::Value = serde_json::from_str(&list.stdout).expect("one object");
+    assert_eq!(value["origin"], "audit.ndjson, line 3");
+    let place = value["place"].as_str().expect("text");
+    let retry = fixture.run(&["quarantine", "retry", place, "--spool", "SPOOL"]);
+    assert_eq!(retry.code, 5, "{}", retry.stderr);
+}
