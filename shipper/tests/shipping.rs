@@ -380,14 +380,6 @@ mod daemon {
         )
     }
 
-    /// Fills the spool as a plugin with `Shipper external` would: written, and shipped by nobody.
-    fn fill(dir: &Dir, range: std::ops::Range<u64>) {
-        let file = dir.write("in.ndjson", &records(range));
-        // The spool's own destination is one that never answers, and is given up at once.
-        let outcome = dir.ship(&file, "http://127.0.0.1:9/", &["--wait", "0s"]);
-        assert_eq!(outcome.code, 1, "{outcome:?}");
-    }
-
     struct Daemon {
         child: Child,
         stderr: Arc<Mutex<String>>,
@@ -429,13 +421,13 @@ mod daemon {
         eventually("all is delivered", || {
             dir.path("out").exists() && dir.delivered("out") == once(0..20)
         });
-        fill_while_running(&dir, 20..30);
+        fill(&dir, 20..30);
         eventually("what came is delivered", || dir.delivered("out") == once(0..30));
         assert_eq!(daemon.terminate(), 0);
     }
 
-    /// The plugin's part again: the shipper's lock is the daemon's now, so this writes through the library.
-    fn fill_while_running(dir: &Dir, range: std::ops::Range<u64>) {
+    /// Fills the spool as a plugin with `Shipper external` does: with the writer's lock only, whoever ships.
+    fn fill(dir: &Dir, range: std::ops::Range<u64>) {
         use auditship::config::{Config, Environment, Strictness};
         use auditship::ingest::Chunk;
         use auditship::instance::{Answer, Instance, Outside, Program, machine_id};
@@ -481,7 +473,7 @@ mod daemon {
         dir.write("auditship.toml", &toml(&dir, "two"));
         signal(&daemon.child, Signal::HUP);
         daemon.says("reloaded: shipping to archive");
-        fill_while_running(&dir, 5..8);
+        fill(&dir, 5..8);
         eventually("the second takes them", || {
             dir.path("two").exists() && dir.delivered("two") == once(5..8)
         });
