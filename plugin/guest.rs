@@ -2,10 +2,10 @@
 //!
 //! # Panics
 //! A Rust library that is loaded as a `cdylib` has its own copy of the standard library, and so its own panic hook: the
-//! one set here is seen by no other Rust plugin of the host. Even so it only acts on threads of ours (`aship-...`) and
-//! inside our exports, and hands on to the hook before it otherwise, which matters to programs that link this crate as
-//! an `rlib`. Where it acts it writes nothing (the default hook writes to descriptor 2, which may be a file of the
-//! host's by then): it keeps message and place for whoever catches the panic.
+//! one set here is seen by no other Rust plugin of the host, and whatever panics in this copy is ours. The hook writes
+//! nothing (the default one writes to descriptor 2, which may be any file of the host's by then): it keeps message and
+//! place for whoever catches the panic. In this crate's own tests, which share a copy with the test harness, it acts on
+//! threads of ours only.
 //!
 //! # Descriptors
 //! After `Daemon On` the host runs with descriptors 1 and 2 closed, and still writes its log to 2. The next file or
@@ -14,7 +14,6 @@
 //! opens them, and the host's log harms nobody.
 
 use std::any::Any;
-use std::cell::Cell;
 use std::ffi::c_char;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::{Mutex, Once, PoisonError};
@@ -24,20 +23,13 @@ use crate::threads::NAME_PREFIX;
 /// Message and place of the last panic, put by the hook.
 static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
 
-thread_local! {
-    /// Whether this thread is inside an export other than a flush. Without a destructor.
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs the body of an export (not of a flush: this uses a thread-local), and gives `otherwise` when it panics.
+/// Runs the body of an export, and gives `otherwise` when it panics.
 pub(crate) fn export<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
-    let before = INSIDE.replace(true);
-    let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
+    set_panic_hook();
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
         let _text = panic_text(payload);
         otherwise
-    });
-    INSIDE.set(before);
-    result
+    })
 }
 
 /// What a caught panic said, and where.
@@ -57,16 +49,16 @@ fn message(payload: &(dyn Any + Send)) -> &str {
         .unwrap_or("a panic without a message")
 }
 
-/// Sets the panic hook, once for the life of the process.
+/// Sets the panic hook, once for the life of the process. Nothing of it is undone or split by a fork.
 pub(crate) fn set_panic_hook() {
     static SET: Once = Once::new();
     SET.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if INSIDE.get() || is_ours() {
-                keep(info);
-            } else {
+            if cfg!(test) && !is_ours() {
                 before(info);
+            } else {
+                keep(info);
             }
         }));
     });

@@ -31,8 +31,8 @@ use crate::threads::Thread;
 
 /// How often the intake gets a tick while nothing else happens.
 const TICK: Duration = Duration::from_millis(200);
-/// How long senders may go on after Exit, before they are abandoned.
-const SENDERS: Duration = Duration::from_secs(2);
+/// How long the senders of an intake that panicked may go on, before they are abandoned.
+const SENDERS: Duration = Duration::from_secs(1);
 /// From the first to the longest pause before the intake is opened again after a panic.
 const REOPEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 /// Stack of an instance thread: decoding is bounded in depth, compression keeps its tables on the heap.
@@ -61,6 +61,8 @@ pub(crate) type Open = Box<dyn FnMut() -> Result<Box<dyn Intake>, String> + Send
 pub(crate) struct Instance {
     handoff: Handoff,
     stopping: AtomicBool,
+    /// What the senders get at the stop.
+    patience: Mutex<Duration>,
     thread: Mutex<Option<Thread>>,
 }
 
@@ -73,6 +75,7 @@ impl Instance {
         let instance: &'static Self = Box::leak(Box::new(Self {
             handoff: Handoff::closed(),
             stopping: AtomicBool::new(false),
+            patience: Mutex::new(Duration::ZERO),
             thread: Mutex::new(None),
         }));
         let opened = Arc::new(Outcome::default());
@@ -110,9 +113,10 @@ impl Instance {
         &self.handoff
     }
 
-    /// Ends the instance: waiting and later flushes are told to retry, senders get [`SENDERS`], and the thread is
-    /// joined. Without effect when called again.
-    pub(crate) fn stop(&self) {
+    /// Ends the instance: waiting and later flushes are told to retry, senders get `patience`, and the thread is joined.
+    /// Without effect when called again.
+    pub(crate) fn stop(&self, patience: Duration) {
+        *lock(&self.patience) = patience;
         self.stopping.store(true, Ordering::Release);
         self.handoff.ring();
         if let Some(thread) = lock(&self.thread).take() {
@@ -131,7 +135,8 @@ impl Instance {
             let why = match catch_unwind(AssertUnwindSafe(|| self.serve(clock, &mut *intake))) {
                 Ok(()) => {
                     self.handoff.close();
-                    let _panicked = catch_unwind(AssertUnwindSafe(|| intake.stop(SENDERS)));
+                    let patience = *lock(&self.patience);
+                    let _panicked = catch_unwind(AssertUnwindSafe(|| intake.stop(patience)));
                     return;
                 }
                 Err(payload) => guest::panic_text(payload),

@@ -5,6 +5,9 @@ use auditship::time::SystemClock;
 
 use super::*;
 
+/// What senders get at a stop.
+const PATIENCE: Duration = Duration::from_millis(7);
+
 /// What a fake intake tells of its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Event {
@@ -126,15 +129,15 @@ fn chunks_are_accepted_on_a_thread_of_ours_until_the_stop() {
     assert_eq!(setup.event(), accepting(&[b"a1"]));
     assert_eq!(setup.offer(b"full").join().unwrap(), Answer::Retry);
     assert_eq!(setup.event(), accepting(&[b"full"]));
-    setup.instance.stop();
-    assert_eq!(setup.event(), Event::Stopped(SENDERS));
+    setup.instance.stop(PATIENCE);
+    assert_eq!(setup.event(), Event::Stopped(PATIENCE));
     assert_eq!(
         setup.event(),
         Event::Dropped("aship-first-ins".into()),
         "the name is cut at 15 bytes"
     );
     assert_eq!(setup.offer(b"a2").join().unwrap(), Answer::Retry, "after the end");
-    setup.instance.stop();
+    setup.instance.stop(PATIENCE);
     assert!(setup.events.try_recv().is_err(), "a second stop does nothing");
 }
 
@@ -154,7 +157,7 @@ fn chunks_that_wait_while_one_is_accepted_are_accepted_together() {
     for flush in others.into_iter().chain([slow]) {
         assert_eq!(flush.join().unwrap(), Answer::Accepted);
     }
-    setup.instance.stop();
+    setup.instance.stop(PATIENCE);
 }
 
 #[test]
@@ -207,7 +210,7 @@ fn a_panic_tells_all_who_wait_to_retry_and_the_intake_is_opened_again() {
     }
     // The queue opens right after that.
     while setup.offer(b"a").join().unwrap() == Answer::Retry {}
-    setup.instance.stop();
+    setup.instance.stop(PATIENCE);
 }
 
 #[test]
@@ -233,7 +236,7 @@ fn a_stop_during_the_pause_after_a_panic_does_not_wait_for_it() {
     let setup = Setup::new("pausing", refusals).unwrap();
     assert_eq!(setup.offer(b"p").join().unwrap(), Answer::Retry);
     let clock = SystemClock::new();
-    setup.instance.stop();
+    setup.instance.stop(PATIENCE);
     assert!(clock.monotonic().since(Monotonic(0)) < Duration::from_secs(5));
 }
 
@@ -250,7 +253,7 @@ fn the_intake_ticks_while_nothing_happens() {
             Event::Ticked
         );
     }
-    setup.instance.stop();
+    setup.instance.stop(PATIENCE);
 }
 
 #[test]

@@ -19,10 +19,6 @@
 //! 3. FlushCtx does nothing on the host's stack but the hand-off (see [`handoff`]).
 //! 4. Of the host's structures only members are touched that the host is known to have.
 #![deny(unsafe_op_in_unsafe_fn)]
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "used by `compose` once the spool is part of it")
-)]
 
 mod compose;
 mod futex;
@@ -104,7 +100,6 @@ pub unsafe extern "C" fn FLBPluginRegister(definition: *mut plugin_definition) -
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn FLBPluginInit(plugin: *mut output_plugin) -> c_int {
     guest::export(FAILED, || {
-        guest::set_panic_hook();
         guest::reserve_standard_fds();
         deliberate_panic("Init");
         let Some(plugin) = NonNull::new(plugin) else {
@@ -145,7 +140,7 @@ pub unsafe extern "C" fn FLBPluginFlushCtx(
     length: usize,
     tag: *const c_char,
 ) -> c_int {
-    // Not `guest::export`: no thread-local on this stack. There is nothing in here that panics.
+    // Not `guest::export`: setting the hook has no place on this stack. There is nothing in here that panics.
     let answer = catch_unwind(AssertUnwindSafe(|| {
         deliberate_panic("FlushCtx");
         if context.is_null() || length > isize::MAX.cast_unsigned() {
@@ -182,7 +177,7 @@ pub unsafe extern "C" fn FLBPluginExitCtx(context: *mut c_void) -> c_int {
     guest::export(DONE, || {
         if !context.is_null() {
             // SAFETY: Init set it from a `&'static Instance`.
-            unsafe { &*context.cast::<Instance>() }.stop();
+            compose::stop(unsafe { &*context.cast::<Instance>() });
         }
         deliberate_panic("ExitCtx");
         DONE
