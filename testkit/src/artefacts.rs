@@ -4,10 +4,11 @@
 //! * `cargo test` leaves the library only beside its own executables; what lies in `target/debug` or `target/release`
 //!   may be of last week.
 //! * A `cdylib` of a workspace has no hash in its file name. Two sets of features, or two checkouts that share a target
-//!   directory, overwrite each other's, and cargo then calls the foreign file fresh.
+//!   directory, overwrite each other's, and cargo then calls the foreign file fresh. (So the variant that panics is
+//!   another package, testkit/panicking.)
 //! * While tests run, somebody may build again and replace the file under them.
 //!
-//! So each variant is built into a directory of its own, named after this workspace's path; what cargo reports in its
+//! So all is built into a directory of its own, named after this workspace's path; what cargo reports in its
 //! messages is taken and nothing is guessed; the file must be newer than every source that cargo's dep-info names; and
 //! it is copied, under a lock, to a name that has its content in it.
 
@@ -28,7 +29,7 @@ use serde_json::Value;
 pub enum Artefact {
     /// The release library, as it is installed.
     Library,
-    /// The release library with the feature `_panic`: exports panic when `AUDITSHIP_PANIC` names them.
+    /// The release library, built so that its exports panic when `AUDITSHIP_PANIC` names them.
     PanickingLibrary,
     /// The release binary `auditship`.
     Binary,
@@ -95,7 +96,7 @@ impl Artefact {
     /// # Errors
     /// See [`ArtefactError`].
     pub fn build(self) -> Result<PathBuf, ArtefactError> {
-        let home = self.home()?;
+        let home = home()?;
         fs::create_dir_all(&home).map_err(|why| ArtefactError::Io(home.clone(), why))?;
         let lock = home.join("lock");
         let guard = File::create(&lock).and_then(|file| file.lock().map(|()| file));
@@ -115,22 +116,10 @@ impl Artefact {
         keep(&built, &home.join("kept"))
     }
 
-    /// The target directory of this variant.
-    fn home(self) -> Result<PathBuf, ArtefactError> {
-        let mut hasher = DefaultHasher::new();
-        workspace().hash(&mut hasher);
-        let variant = match self {
-            Self::PanickingLibrary => "panicking",
-            Self::Library | Self::Binary | Self::Host | Self::Steps => "plain",
-        };
-        Ok(target_directory()?
-            .join("testkit")
-            .join(format!("{:016x}-{variant}", hasher.finish())))
-    }
-
     fn arguments(self) -> Vec<&'static str> {
         let (package, target) = match self {
-            Self::Library | Self::PanickingLibrary => ("out_auditship", None),
+            Self::Library => ("out_auditship", None),
+            Self::PanickingLibrary => ("auditship-panicking", None),
             Self::Binary => ("auditship", Some("auditship")),
             Self::Host => ("auditship-testkit", Some("auditship-host")),
             Self::Steps => ("auditship-testkit", Some("auditship-steps")),
@@ -139,9 +128,6 @@ impl Artefact {
         match target {
             Some(binary) => arguments.extend(["--bin", binary]),
             None => arguments.push("--lib"),
-        }
-        if self == Self::PanickingLibrary {
-            arguments.extend(["--features", "_panic"]);
         }
         arguments
     }
@@ -167,7 +153,8 @@ impl Artefact {
             return Err(ArtefactError::Build(told));
         }
         let manifest = workspace().join(match self {
-            Self::Library | Self::PanickingLibrary => "Cargo.toml",
+            Self::Library => "Cargo.toml",
+            Self::PanickingLibrary => "testkit/panicking/Cargo.toml",
             Self::Binary => "shipper/Cargo.toml",
             Self::Host | Self::Steps => "testkit/Cargo.toml",
         });
@@ -198,11 +185,29 @@ impl Artefact {
     }
 }
 
-/// The directory with the workspace's Cargo.toml.
+/// The directory with the workspace's Cargo.toml: the one of the test that runs, as cargo says, and not the one in which
+/// this crate was compiled. Checkouts that share a target directory share compiled crates as well.
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("/"))
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let package = std::env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        let is_root = |folder: &&Path| {
+            fs::read_to_string(folder.join("Cargo.toml"))
+                .is_ok_and(|manifest| manifest.lines().any(|line| line == "[workspace]"))
+        };
+        let root = package.ancestors().find(is_root);
+        root.map_or_else(|| package.clone(), Path::to_owned)
+    })
+}
+
+/// The target directory of this workspace's artefacts.
+fn home() -> Result<PathBuf, ArtefactError> {
+    let mut hasher = DefaultHasher::new();
+    workspace().hash(&mut hasher);
+    Ok(target_directory()?
+        .join("testkit")
+        .join(format!("{:016x}", hasher.finish())))
 }
 
 fn cargo() -> Command {

@@ -299,7 +299,7 @@ impl HostProcess {
         if self.pid != self.child.id() {
             // A daemon, which is no child of ours. Its number is not in use by another: it lives until it is killed here
             // or `finish` has seen its end.
-            crate::host::surroundings::kill(self.pid);
+            crate::host::surroundings::signal(self.pid, libc::SIGKILL);
             self.pid = self.child.id();
         }
         let _ended = self.child.kill();

@@ -78,6 +78,8 @@ pub enum Command {
         /// Which instance.
         instance: String,
     },
+    /// FLBPluginExit, as a host without ExitCtx calls it; the instances stay known. Answer: [`Reply::ExitAll`].
+    ExitAll,
     /// A hot reload in the host's order: open, PreRegister(1) and Register while the old instances run; Exit, unregister
     /// and close the old; Init for the new. Answers: [`Reply::Exit`] and [`Reply::Init`] for each, then
     /// [`Reply::Reloaded`].
@@ -166,6 +168,13 @@ pub enum Reply {
         code: i32,
         /// How long it took.
         millis: u64,
+        /// Names of the plugin's threads that are still there.
+        threads: Vec<String>,
+    },
+    /// After [`Command::ExitAll`].
+    ExitAll {
+        /// What FLBPluginExit returned.
+        code: i32,
         /// Names of the plugin's threads that are still there.
         threads: Vec<String>,
     },

@@ -181,6 +181,12 @@ impl Host {
                 let running = self.running.remove(&instance).ok_or("no such instance")?;
                 self.exit(&instance, running)
             }
+            Command::ExitAll => {
+                let code = self.plugin.exit_all();
+                let threads = threads()?.into_iter().map(|(name, _)| name).collect();
+                self.answers.send(&Reply::ExitAll { code, threads });
+                Ok(())
+            }
             Command::Reload { stanzas, library } => self.reload(&stanzas, library),
             Command::Process => {
                 self.answers.send(&Reply::Process {

@@ -357,6 +357,18 @@ impl Plugin {
         Ok((instance, code))
     }
 
+    /// Ends every instance, as a host does that does not know how to end one; gives what Exit returned, 0 without it.
+    pub fn exit_all(&self) -> i32 {
+        let Some(exit) = self.library.symbol(c"FLBPluginExit") else {
+            return 0;
+        };
+        // SAFETY: the symbol has this type by the plugin interface.
+        let exit =
+            unsafe { std::mem::transmute::<ptr::NonNull<c_void>, unsafe extern "C" fn() -> c_int>(exit) };
+        // SAFETY: the plugin's own function.
+        unsafe { exit() }
+    }
+
     /// Unregisters and closes the library, as the host does when it is done with this load.
     pub fn unload(self) {
         let Self {

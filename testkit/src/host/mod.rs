@@ -97,13 +97,13 @@ pub mod surroundings {
         unsafe { libc::alarm(seconds) };
     }
 
-    /// SIGKILL for the process `pid`.
-    pub fn kill(pid: u32) {
+    /// Sends `signal` to the process `pid`; nothing happens when there is none.
+    pub fn signal(pid: u32, signal: i32) {
         if let Ok(pid) = libc::pid_t::try_from(pid)
             && pid > 1
         {
             // SAFETY: sends a signal to one process.
-            unsafe { libc::kill(pid, libc::SIGKILL) };
+            unsafe { libc::kill(pid, signal) };
         }
     }
 
