@@ -13,7 +13,7 @@
 //! 3. [`Shipper::stop`] waits for hanging requests at most as long as it is told, then leaves them behind a fence
 //!    ([`runner`]). Nothing in it is needed for safety.
 //!
-//! Threads: `aship-<id>` (and `aship1-<id>`... where several requests may be on their way), `aship-control`.
+//! Threads: `aship-<id>` (and `aship-1-<id>`... where several requests may be on their way), `aship-control`.
 
 mod gate;
 mod lanes;

@@ -466,6 +466,6 @@ fn words(panic: &(dyn std::any::Any + Send)) -> &str {
 fn thread_name(id: &str, number: usize) -> String {
     match number {
         0 => format!("aship-{id}"),
-        number => format!("aship{number}-{id}"),
+        number => format!("aship-{number}-{id}"),
     }
 }
