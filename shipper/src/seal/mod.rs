@@ -1,7 +1,8 @@
 //! What makes tampering show: a hash tree in each block, a chain over the blocks' headers.
 //!
 //! # In scope
-//! [`leaf`], [`merkle_root`] and [`chain`]: pure functions from bytes to hashes.
+//! [`leaf`], [`merkle_root`] and [`chain`]: pure functions from bytes to hashes. [`verify()`]: the walk over a spool that
+//! compares all of them.
 //!
 //! # Out of scope
 //! Where the hashes stand (`docs/FORMAT.md`). Signatures: whoever can write the spool can also compute a whole new chain, so
@@ -21,12 +22,17 @@
 //!   covers the records. So the last value stands for everything before it, in its order.
 //!
 //! # Invariants
-//! Constant memory (one hash for each level of the tree) however many leaves there are. No clock, no I/O; any thread.
+//! The hashes need constant memory (one for each level of the tree) however many leaves there are. No clock; no I/O but
+//! the verifier's reading; any thread.
 
-use crate::spool::identity::ContentHash;
+mod verify;
 
 #[cfg(test)]
 mod tests;
+
+pub use verify::{Break, Flaw, MAX_BREAKS, Verification, verify};
+
+use crate::spool::identity::ContentHash;
 
 /// What BLAKE3 gives.
 pub type Hash = [u8; 32];

@@ -31,7 +31,7 @@ pub mod names;
 mod reader;
 mod recovery;
 mod scan;
-mod segment;
+pub(crate) mod segment;
 pub mod storage;
 #[cfg(test)]
 mod tests;

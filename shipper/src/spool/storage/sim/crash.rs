@@ -4,6 +4,7 @@
 //! sector by sector, for the size of a file by itself. What runs out of any pending change is the base.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::disk::{Change, Disk, File, Folder, Id, Names, index};
 use crate::random::{Random, SeededRandom};
@@ -86,7 +87,7 @@ impl Disk {
     pub(super) fn after(&self, crash: Crash, seed: u64) -> Self {
         let dice = Dice(SeededRandom::new(seed));
         let mut disk = if crash == Crash::Kill {
-            Self::of(self.files.clone(), self.folders.clone())
+            Self::of(self.files.clone(), self.folders.clone(), self.stamp)
         } else {
             let cut = self.cut(&dice);
             let files = self.files.iter();
@@ -94,7 +95,7 @@ impl Disk {
             let files: BTreeMap<Id, File> = files.collect();
             let folders = self.folders.iter();
             let folders = folders.map(|(id, folder)| (*id, folder.after(crash, &cut, &dice)));
-            Self::of(files, folders.collect())
+            Self::of(files, folders.collect(), self.stamp)
         };
         disk.budget = self.budget;
         disk
@@ -122,37 +123,39 @@ impl Disk {
 impl File {
     fn after(&self, crash: Crash, cut: &Cut, dice: &Dice) -> Self {
         let base = match crash {
-            Crash::NothingUnsynced | Crash::NamesWithoutData => self.base.clone(),
+            Crash::NothingUnsynced | Crash::NamesWithoutData => Arc::clone(&self.base),
             Crash::Kill | Crash::Everything | Crash::NamesInAnyMixture => self.with_all(),
-            Crash::Prefix => self.with_first(cut),
+            Crash::Prefix => Arc::new(self.with_first(cut)),
             Crash::SizesWithoutData => {
                 let size = self.with_all().len();
-                let mut base = self.base.clone();
-                base.resize(size, 0);
+                let mut base = Arc::clone(&self.base);
+                if base.len() != size {
+                    Arc::make_mut(&mut base).resize(size, 0);
+                }
                 base
             }
-            Crash::Sectors => self.with_sectors(dice),
+            Crash::Sectors => Arc::new(self.with_sectors(dice)),
         };
         let mut blocks = self.blocks.clone();
         blocks.retain(|block| *block < (base.len() as u64).div_ceil(4096));
         Self {
-            visible: base.clone(),
+            visible: Arc::clone(&base),
             base,
             blocks,
             ..Self::default()
         }
     }
 
-    fn with_all(&self) -> Vec<u8> {
-        let mut content = self.base.clone();
-        self.pending
-            .iter()
-            .for_each(|pending| pending.change.apply(&mut content));
+    fn with_all(&self) -> Arc<Vec<u8>> {
+        let mut content = Arc::clone(&self.base);
+        for pending in &self.pending {
+            pending.change.apply(Arc::make_mut(&mut content));
+        }
         content
     }
 
     fn with_first(&self, cut: &Cut) -> Vec<u8> {
-        let mut content = self.base.clone();
+        let mut content = self.base.to_vec();
         for pending in &self.pending {
             if pending.stamp < cut.stamp {
                 pending.change.apply(&mut content);
@@ -171,7 +174,7 @@ impl File {
     fn with_sectors(&self, dice: &Dice) -> Vec<u8> {
         // All sizes the file ever had since it was synced, and its longest.
         let mut sizes = vec![self.base.len()];
-        let mut content = self.base.clone();
+        let mut content = self.base.to_vec();
         for pending in &self.pending {
             pending.change.apply(&mut content);
             sizes.push(content.len());
@@ -179,7 +182,7 @@ impl File {
         let longest = sizes.iter().copied().max().unwrap_or(0);
         let count = self.pending.len();
         let until: Vec<usize> = (0..longest.div_ceil(SECTOR)).map(|_| dice.kept(count)).collect();
-        let mut image = self.base.clone();
+        let mut image = self.base.to_vec();
         image.resize(longest, 0);
         for (number, pending) in self.pending.iter().enumerate() {
             let kept = |byte: usize| number < until[byte / SECTOR];

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::Arc;
 
 use super::fault::Faults;
 use crate::spool::storage::{name_of, parent, parts};
@@ -36,9 +37,10 @@ pub(super) struct Pending<T> {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct File {
-    pub(super) base: Vec<u8>,
+    /// Shared with other images of the disk until it is changed.
+    pub(super) base: Arc<Vec<u8>>,
     pub(super) pending: Vec<Pending<Change>>,
-    pub(super) visible: Vec<u8>,
+    pub(super) visible: Arc<Vec<u8>>,
     /// Numbers of the blocks that the file has.
     pub(super) blocks: BTreeSet<u64>,
     /// Open handles and locks: as long as there is one, the blocks stay.
@@ -62,18 +64,18 @@ pub(super) struct Disk {
     pub(super) faults: Faults,
     pub(super) budget: Option<u64>,
     next_id: Id,
-    stamp: u64,
+    pub(super) stamp: u64,
 }
 
 impl Default for Disk {
     fn default() -> Self {
-        Self::of(BTreeMap::new(), BTreeMap::from([(ROOT, Folder::default())]))
+        Self::of(BTreeMap::new(), BTreeMap::from([(ROOT, Folder::default())]), 0)
     }
 }
 
 impl Disk {
-    /// A disk with these contents and neither locks nor faults nor a limit.
-    pub(super) fn of(files: BTreeMap<Id, File>, folders: BTreeMap<Id, Folder>) -> Self {
+    /// A disk with these contents, the newest change of which has `stamp`, and neither locks nor faults nor a limit.
+    pub(super) fn of(files: BTreeMap<Id, File>, folders: BTreeMap<Id, Folder>, stamp: u64) -> Self {
         let highest = files.keys().chain(folders.keys()).max();
         let next_id = highest.map_or(ROOT, |id| id + 1);
         let mut disk = Self {
@@ -83,7 +85,7 @@ impl Disk {
             faults: Faults::default(),
             budget: None,
             next_id,
-            stamp: 0,
+            stamp,
         };
         for file in disk.files.values_mut() {
             file.handles = 0;
@@ -312,7 +314,10 @@ impl Disk {
     }
 
     pub(super) fn read(&self, id: Id, offset: u64, buf: &mut [u8]) -> usize {
-        let content = self.files.get(&id).map_or(&[][..], |file| &file.visible);
+        let content = self
+            .files
+            .get(&id)
+            .map_or(&[][..], |file| file.visible.as_slice());
         let rest = usize::try_from(offset).ok().and_then(|at| content.get(at..));
         let rest = rest.unwrap_or_default();
         let len = rest.len().min(buf.len());
@@ -357,14 +362,14 @@ impl Disk {
         self.stamp += 1;
         let stamp = self.stamp;
         let file = self.file_mut(id);
-        change.apply(&mut file.visible);
+        change.apply(Arc::make_mut(&mut file.visible));
         file.pending.push(Pending { stamp, change });
     }
 
     pub(super) fn sync_data(&mut self, id: Id) {
         let file = self.file_mut(id);
         for pending in file.pending.drain(..) {
-            pending.change.apply(&mut file.base);
+            pending.change.apply(Arc::make_mut(&mut file.base));
         }
     }
 

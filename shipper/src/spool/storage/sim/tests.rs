@@ -87,6 +87,24 @@ fn a_prefix_cuts_writes_anywhere_and_keeps_the_order() {
 }
 
 #[test]
+fn the_order_of_changes_outlives_a_kill() {
+    let disk = SimStorage::new();
+    put(&disk, "before", b"x").sync_data().unwrap();
+    let killed = disk.crash(Crash::Kill, 0);
+    put(&killed, "after", b"x").sync_data().unwrap();
+    let found: BTreeSet<_> = (0..100)
+        .map(|seed| {
+            let cut = killed.crash(Crash::Prefix, seed);
+            ["before", "after"].map(|name| content(&cut, name).is_some())
+        })
+        .collect();
+    assert_eq!(
+        found,
+        BTreeSet::from([[false, false], [true, false], [true, true]])
+    );
+}
+
+#[test]
 fn sectors_are_each_old_or_new_and_sizes_and_names_by_themselves() {
     let look = |disk: &SimStorage| (content(disk, "old").unwrap(), content(disk, "fresh").is_some());
     let found = outcomes(Crash::Sectors, look);
