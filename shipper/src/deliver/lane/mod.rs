@@ -275,7 +275,6 @@ impl Lane {
     pub fn poll(&mut self, now: Now) -> Result<Action, LaneError> {
         loop {
             self.retire()?;
-            self.settle_side(now)?;
             if self.activity == Activity::Paused {
                 return self.rest(None);
             }
@@ -284,6 +283,10 @@ impl Lane {
                     return self.rest(Some(until));
                 }
                 self.flow = Flow::Probing { slot: None };
+            }
+            self.settle_side(now)?;
+            if let Flow::Waiting { until } = self.flow {
+                return self.rest(Some(until));
             }
             match self.step(now)? {
                 Step::Send(action) => return Ok(action),

@@ -165,6 +165,8 @@ impl Lane {
             return Ok(None);
         }
         match &self.side {
+            // Answered, but not to be settled yet.
+            Some(_) if self.side_is_complete() => Ok(None),
             Some(side) if side.slot.in_flight.is_none() => {
                 if matches!(self.flow, Flow::Probing { .. }) {
                     self.flow = Flow::Probing {
@@ -181,7 +183,19 @@ impl Lane {
     /// Finishes a side batch of which no record is pending.
     pub(super) fn settle_side(&mut self, now: Now) -> Result<(), LaneError> {
         let Some(side) = &self.side else { return Ok(()) };
-        let complete = match side.kind {
+        if !self.side_is_complete() {
+            return Ok(());
+        }
+        match side.kind {
+            Kind::Replay => self.settle_replay(),
+            Kind::Retry => self.settle_retry(side.slot.number, now),
+        }
+    }
+
+    /// Whether no record of the side batch is pending.
+    fn side_is_complete(&self) -> bool {
+        let Some(side) = &self.side else { return true };
+        match side.kind {
             Kind::Replay => self
                 .state
                 .replay
@@ -189,14 +203,7 @@ impl Lane {
                 .and_then(|replay| replay.entry.as_ref()),
             Kind::Retry => self.state.retry.as_ref().map(|retry| &retry.batch),
         }
-        .is_none_or(|entry| entry.settled.is_complete());
-        if !complete {
-            return Ok(());
-        }
-        match side.kind {
-            Kind::Replay => self.settle_replay(),
-            Kind::Retry => self.settle_retry(now),
-        }
+        .is_none_or(|entry| entry.settled.is_complete())
     }
 
     fn settle_replay(&mut self) -> Result<(), LaneError> {
@@ -212,7 +219,7 @@ impl Lane {
         Ok(())
     }
 
-    fn settle_retry(&mut self, now: Now) -> Result<(), LaneError> {
+    fn settle_retry(&mut self, number: u64, now: Now) -> Result<(), LaneError> {
         // (2) of the module: what follows must be known to be right, before a file goes.
         self.save()?;
         let Some(retry) = &self.state.retry else {
@@ -229,9 +236,7 @@ impl Lane {
         for (epoch, seq) in &delivered {
             if let Err(error) = self.ports.dead_letters.remove(*epoch, *seq) {
                 let reason = format!("a delivered dead letter cannot be removed: {error}");
-                if matches!(self.flow, Flow::Open) {
-                    self.back_off(None, Class::Storage, &reason, None, now);
-                }
+                self.back_off(Some(number), Class::Storage, &reason, None, now);
                 return Ok(());
             }
         }

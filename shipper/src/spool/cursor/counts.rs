@@ -29,7 +29,7 @@ pub struct Counts {
     pub replayed: u64,
     /// Outside: counted in `delivered` because the name was there after an earlier attempt, without a comparison.
     pub unverified: u64,
-    /// Outside: dead letters (and still counted as such) that a retry delivered.
+    /// Outside: sent again under another name, although a sending before may have stored them: perhaps there twice.
     pub redelivered: u64,
     /// Outside: settled once, but no longer in the spool: it was restored from an older copy.
     pub rewound: u64,

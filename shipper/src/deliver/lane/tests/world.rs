@@ -65,6 +65,12 @@ impl Log {
         seq
     }
 
+    /// A record's categories and bytes.
+    pub(super) fn facts(&self, seq: u64) -> (u32, usize) {
+        let item = Arc::clone(&locked(&self.records)[usize::try_from(seq).unwrap()]);
+        (item.entry.categories, item.json.len())
+    }
+
     pub(super) fn head(&self) -> u64 {
         locked(&self.records).len() as u64
     }
