@@ -14,13 +14,20 @@ use super::scan::{Found, Scan};
 use super::segment::{self, Opened};
 use super::storage::{Access, Storage, write_atomic};
 
+/// A kept index is never larger than this: its keys are at most as many as the window holds.
+const LARGEST_KEPT: u64 = 64 << 20;
+
 /// What is known of a segment's records.
 pub(crate) struct SegmentKeys {
     /// The segment's header, when it can be read.
     pub(crate) header: Option<SegmentHeader>,
-    pub(crate) index: Index,
+    /// Oldest first.
+    pub(crate) keys: Keys,
     pub(crate) source: Source,
 }
+
+/// Keys and id hashes.
+pub(crate) type Keys = Vec<(Key, u64)>;
 
 /// Where the keys were.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +38,10 @@ pub(crate) enum Source {
     Kept,
     /// In the tables.
     Scanned {
-        /// Where the index block begins that was met as the last block; 0 without one.
+        /// Where the index blocks begin that were met at the end; 0 without them.
         index_at: u64,
+        /// Bytes read.
+        cost: u64,
         /// What could not be read, in words.
         damaged: Vec<String>,
     },
@@ -69,40 +78,45 @@ pub(crate) fn read(
     let opened = segment::open(storage, number, spool)?;
     if let Some(opened) = &opened
         && index_at > 0
-        && let Some(index) = sealed(opened, spool, number, end, index_at)?
+        && let Some(keys) = sealed(opened, spool, number, end, index_at)?
     {
         return Ok(Some(SegmentKeys {
             header: opened.header.clone().ok(),
-            index,
+            keys,
             source: Source::Sealed,
         }));
     }
     if let Some((header, index)) = kept(storage, spool, number)? {
         return Ok(Some(SegmentKeys {
             header: Some(header),
-            index,
+            keys: index.keys,
             source: Source::Kept,
         }));
     }
     opened.map(|opened| scan(&opened, spool, number, end)).transpose()
 }
 
+/// The keys in the index blocks at `index_at`: the one with the blocks' places is passed over unread.
 fn sealed(
     opened: &Opened,
     spool: SpoolId,
     number: u64,
     end: u64,
     index_at: u64,
-) -> Result<Option<Index>, SpoolError> {
+) -> Result<Option<Keys>, SpoolError> {
     let mut scan = Scan::new(opened.file.clone(), number, spool, end);
-    let Ok(found) = scan.header_at(index_at)? else {
+    let Ok(places) = scan.header_at(index_at)? else {
+        return Ok(None);
+    };
+    let Ok(found) = scan.header_at(places.end())? else {
         return Ok(None);
     };
     if found.header.kind != Kind::Index {
         return Ok(None);
     }
     let block = scan.block(&found)?;
-    Ok(block.and_then(|block| Index::decode(&block.payload)).ok())
+    let index = block.and_then(|block| Index::decode(&block.payload));
+    Ok(index.ok().map(|index| index.keys))
 }
 
 /// The kept index of segment `number`, when it is whole.
@@ -117,8 +131,11 @@ fn kept(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(failed)?,
     };
-    // The file is as long as somebody made it; what is allocated is no more than that.
-    let mut bytes = vec![0; usize::try_from(file.len().map_err(failed)?).unwrap_or(0)];
+    let len = file.len().map_err(failed)?;
+    if len > LARGEST_KEPT {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
     let have = file.read_at(0, &mut bytes).map_err(failed)?;
     bytes.truncate(have);
     let Ok((header, len)) = SegmentHeader::decode(&bytes) else {
@@ -147,7 +164,7 @@ pub(crate) fn keep(storage: &dyn Storage, header: &SegmentHeader, index_block: &
 
 fn scan(opened: &Opened, spool: SpoolId, number: u64, end: u64) -> Result<SegmentKeys, SpoolError> {
     let mut scan = Scan::new(opened.file.clone(), number, spool, end);
-    let mut index = Index::default();
+    let mut keys = Keys::new();
     let mut damaged = Vec::new();
     let mut index_at = 0;
     if let Err(flaw) = &opened.header {
@@ -165,26 +182,27 @@ fn scan(opened: &Opened, spool: SpoolId, number: u64, end: u64) -> Result<Segmen
                 }
             }
         };
-        index_at = if found.header.kind == Kind::Index {
-            found.offset
-        } else {
-            0
+        index_at = match (found.header.kind, index_at) {
+            (Kind::Index, 0) => found.offset,
+            (Kind::Index, begun) => begun,
+            _ => 0,
         };
         if found.header.count > 0 {
             let table = scan.table(&found)?.and_then(|table| decode_table(&table));
             match table {
-                Ok(table) => index.keys.extend(table.iter().map(of_entry)),
+                Ok(table) => keys.extend(table.iter().map(of_entry)),
                 Err(flaw) => damaged.push(format!("segment {number:016x} at byte {}: {flaw}", found.offset)),
             }
         }
         offset = found.end();
-        if found.header.kind != Kind::Index {
-            index.blocks.push(index_entry(&found));
-        }
     }
     Ok(SegmentKeys {
         header: opened.header.clone().ok(),
-        index,
-        source: Source::Scanned { index_at, damaged },
+        keys,
+        source: Source::Scanned {
+            index_at,
+            cost: scan.read(),
+            damaged,
+        },
     })
 }

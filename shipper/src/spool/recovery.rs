@@ -35,8 +35,8 @@ use super::block::Position;
 use super::error::SpoolError;
 use super::format::{FormatError, IndexEntry, Kind, Previous, Sections, decode_table};
 use super::head::Head;
-use super::identity::{Epoch, Key, SpoolId};
-use super::keys::{self, SegmentKeys, Source};
+use super::identity::{Epoch, SpoolId};
+use super::keys::{self, Keys, SegmentKeys, Source};
 use super::scan::{Found, Scan};
 use super::segment::{self, Listing, Opened};
 use super::storage::Storage;
@@ -71,7 +71,7 @@ pub(crate) struct Adopted {
     pub(crate) from: Position,
     pub(crate) to: u64,
     pub(crate) blocks: Vec<IndexEntry>,
-    pub(crate) keys: Vec<(Key, u64)>,
+    pub(crate) keys: Keys,
 }
 
 /// Finds out what `spool` holds. `head` is what is published; every record below `settled` was before some head. Changes
@@ -147,10 +147,12 @@ pub(crate) fn recover(
         end => keys::read(storage, spool, trusted.segment, end, 0)?,
     };
     if let Some(SegmentKeys {
-        source: Source::Scanned {
-            index_at: at,
-            damaged: more,
-        },
+        source:
+            Source::Scanned {
+                index_at: at,
+                damaged: more,
+                ..
+            },
         ..
     }) = &keys
     {
@@ -253,7 +255,7 @@ struct Walk {
     tip: Head,
     /// What lies between the two.
     blocks: Vec<IndexEntry>,
-    keys: Vec<(Key, u64)>,
+    keys: Keys,
     damaged: Vec<String>,
 }
 
@@ -345,7 +347,7 @@ impl Walk {
         Ok(None)
     }
 
-    fn take(&mut self, found: &Found, keys: Vec<(Key, u64)>, is_last: bool) {
+    fn take(&mut self, found: &Found, keys: Keys, is_last: bool) {
         let is_settled = found.header.count > 0 && found.header.first_seq < self.settled;
         self.tip.offset = found.end();
         self.tip.next_seq = found.header.end_seq();
@@ -367,7 +369,7 @@ impl Walk {
 }
 
 /// A whole block and its records' keys.
-type Whole = (Found, Vec<(Key, u64)>);
+type Whole = (Found, Keys);
 
 /// `found` again, when all of its sections check.
 fn sound(scan: &mut Scan, found: Found) -> Result<Result<Whole, FormatError>, SpoolError> {

@@ -48,6 +48,8 @@ pub(crate) struct Scan {
     end: u64,
     buffer: Vec<u8>,
     buffer_at: u64,
+    /// Bytes read so far.
+    read: u64,
 }
 
 impl Scan {
@@ -59,7 +61,13 @@ impl Scan {
             end,
             buffer: Vec::new(),
             buffer_at: 0,
+            read: 0,
         }
+    }
+
+    /// How many bytes were read.
+    pub(crate) fn read(&self) -> u64 {
+        self.read
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -137,6 +145,7 @@ impl Scan {
         let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
         let have = segment::read(&*self.file, &segment::path(self.number), offset, &mut bytes)?;
         bytes.truncate(have);
+        self.read += have as u64;
         Ok(bytes)
     }
 
@@ -145,10 +154,8 @@ impl Scan {
         let magic = BlockHeader::MAGIC;
         while offset < self.end {
             let chunk = self.exactly(offset, SEARCH as u64)?;
-            let starts = chunk.windows(magic.len()).enumerate();
-            let candidates: Vec<u64> = starts
-                .filter(|(_, bytes)| *bytes == magic)
-                .map(|(at, _)| offset + at as u64)
+            let candidates: Vec<u64> = memchr::memmem::find_iter(&chunk, &magic)
+                .map(|at| offset + at as u64)
                 .collect();
             for candidate in candidates {
                 if let Ok(found) = self.header_at(candidate)? {

@@ -1,6 +1,7 @@
 //! The log as a whole: writer, recovery, reader and space over a simulated disk.
 
 mod basic;
+mod cold;
 mod crash;
 mod damage;
 mod full;

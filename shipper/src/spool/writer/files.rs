@@ -29,8 +29,8 @@ pub(super) struct Current {
     index_len: u64,
 }
 
-/// Bytes of an index block beside its entries.
-const INDEX_FRAME: u64 = 512;
+/// Bytes of the index blocks beside their entries.
+const INDEX_FRAME: u64 = 1024;
 
 impl Current {
     fn new(file: Arc<dyn StorageFile>, path: String, header: SegmentHeader) -> Self {

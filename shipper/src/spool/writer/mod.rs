@@ -34,10 +34,10 @@ use self::space::Space;
 use super::count::Tally;
 use super::draft::Draft;
 use super::error::{AppendError, IoFailure};
-use super::format::{Index, Kind, SegmentHeader};
+use super::format::{Index, IndexEntry, Kind, SegmentHeader};
 use super::head::{Head, HeadFile};
-use super::identity::{Key, RecordId, SpoolId};
-use super::keys;
+use super::identity::{RecordId, SpoolId};
+use super::keys::{self, Keys};
 use super::storage::{LockGuard, Storage};
 use super::window::Window;
 use crate::random::Random;
@@ -236,7 +236,7 @@ impl Writer {
         };
         tip.segment = current.header.number;
         // Making room may have begun a new segment since the blocks were laid out.
-        let shift = |mut block: super::format::IndexEntry| {
+        let shift = |mut block: IndexEntry| {
             block.offset = block.offset - start.offset + self.tip.offset;
             block
         };
@@ -335,7 +335,7 @@ impl Writer {
         self.tip = self.synced;
     }
 
-    /// Ends the current segment with an index block, when everything in it is synced. A failure leaves it without.
+    /// Ends the current segment with its index, when everything in it is synced. A failure leaves it without.
     fn seal(&mut self) {
         let Some(current) = &self.files.current else {
             return;
@@ -343,10 +343,22 @@ impl Writer {
         if self.pending || self.synced.segment != current.header.number {
             return;
         }
-        let index = self.index_of(current.blocks());
         let index_at = self.tip.offset;
+        let blocks = current.blocks().to_vec();
+        let keys = self.keys_of_blocks(&blocks);
+        // In two blocks, so that opening reads the keys only.
+        let parts = [
+            Index {
+                blocks,
+                keys: Vec::new(),
+            },
+            Index {
+                blocks: Vec::new(),
+                keys,
+            },
+        ];
         let mut bytes = Vec::new();
-        let tip = self.encode_index(&index, self.tip, &mut bytes);
+        let tip = self.encode_index(&parts, self.tip, &mut bytes);
         let written = tip.and_then(|tip| {
             current.file.write_at(index_at, &bytes).ok()?;
             current.file.sync_data().ok()?;
@@ -369,42 +381,40 @@ impl Writer {
         }
     }
 
-    /// The index over `blocks` of the current segment, whose records are the newest that are synced.
-    fn index_of(&self, blocks: &[super::format::IndexEntry]) -> Index {
+    /// The keys of the synced ones of `blocks`: the newest blocks, whose records are the newest that are appended.
+    fn keys_of_blocks(&self, blocks: &[IndexEntry]) -> Keys {
         let synced = blocks.iter().filter(|block| block.offset < self.synced.offset);
-        let blocks: Vec<_> = synced.copied().collect();
-        let records: u64 = blocks.iter().map(|block| u64::from(block.count)).sum();
-        Index {
-            keys: self
-                .window
-                .newest(usize::try_from(records).unwrap_or(usize::MAX))
-                .collect(),
-            blocks,
-        }
+        let records: u64 = synced.map(|block| u64::from(block.count)).sum();
+        self.window
+            .newest(usize::try_from(records).unwrap_or(usize::MAX))
+            .collect()
     }
 
-    fn encode_index(&self, index: &Index, tip: Head, out: &mut Vec<u8>) -> Option<Head> {
-        let mut payload = Vec::new();
-        index.encode(&mut payload);
+    /// Encodes index blocks that stand at `tip`, and gives the tip behind them.
+    fn encode_index(&self, parts: &[Index], tip: Head, out: &mut Vec<u8>) -> Option<Head> {
         let now = self.clock.wall();
         let mut encoder = Encoder::new(out, tip, self.spool, self.options.codec, now, &*self.random);
-        encoder.plain(Kind::Index, &payload).ok()?;
+        for part in parts {
+            let mut payload = Vec::new();
+            part.encode(&mut payload);
+            encoder.plain(Kind::Index, &payload).ok()?;
+        }
         Some(encoder.tip)
     }
 
     /// Puts the index of a segment that was closed without one beside it. Best effort: without it opening reads the
     /// tables.
     fn keep_index(&mut self, closed: &Current) {
-        let keys = self.index_of(closed.blocks()).keys;
+        let keys = self.keys_of_blocks(closed.blocks());
         self.keep(&closed.header, keys);
     }
 
-    fn keep(&mut self, header: &SegmentHeader, keys: Vec<(Key, u64)>) {
+    fn keep(&mut self, header: &SegmentHeader, keys: Keys) {
         // Where blocks are is of no use once the segment is gone, and found by reading it as long as it is there.
         let blocks = Vec::new();
         let mut bytes = Vec::new();
         if self
-            .encode_index(&Index { blocks, keys }, Head::empty(self.tip.epoch), &mut bytes)
+            .encode_index(&[Index { blocks, keys }], Head::empty(self.tip.epoch), &mut bytes)
             .is_some()
             && let Ok(len) = keys::keep(&*self.storage, header, &bytes)
         {

@@ -22,6 +22,10 @@ use crate::spool::storage::{Access, Storage};
 use crate::spool::window::Window;
 use crate::time::{Clock, Timestamp};
 
+/// How much of segments that lack an index is read for their keys, beside the last one: such segments are rare, and
+/// opening may not take long.
+const SCAN_BUDGET: u64 = 16 << 20;
+
 /// The writer's lock.
 pub(super) const LOCK: &str = "writer.lock";
 
@@ -90,16 +94,16 @@ impl Writer {
     }
 
     /// Turns what recovery found into the state of a writer.
-    fn take_over(&mut self, found: Recovered, report: &mut OpenReport) -> Result<(), SpoolError> {
+    fn take_over(&mut self, mut found: Recovered, report: &mut OpenReport) -> Result<(), SpoolError> {
         for number in &found.void {
             self.space.forget(*number);
         }
-        self.restore_window(&found)?;
+        self.restore_window(&mut found)?;
         if let Some(keys) = &found.keys
             && let (Source::Scanned { index_at: 0, .. }, Some(header)) = (&keys.source, &keys.header)
-            && !keys.index.keys.is_empty()
+            && !keys.keys.is_empty()
         {
-            self.keep(header, keys.index.keys.clone());
+            self.keep(header, keys.keys.clone());
         }
         let mut may_cut = true;
         if let Some((position, len)) = found.torn {
@@ -167,16 +171,17 @@ impl Writer {
     }
 
     /// Fills the window from the newest record back, and removes kept indexes from before its beginning.
-    fn restore_window(&mut self, found: &Recovered) -> Result<(), SpoolError> {
+    fn restore_window(&mut self, found: &mut Recovered) -> Result<(), SpoolError> {
         let adopted = found.adopted.iter().flat_map(|adopted| adopted.keys.iter().rev());
-        let last = found.keys.iter().flat_map(|keys| keys.index.keys.iter().rev());
+        let last = found.keys.iter().flat_map(|keys| keys.keys.iter().rev());
         let mut fits = true;
         for (key, id_hash) in adopted.chain(last) {
             fits = fits && self.window.restore_older(*key, *id_hash);
         }
         let mut at = found.trusted.segment;
         let mut header = found.keys.as_ref().and_then(|keys| keys.header.clone());
-        while let Some(previous) = previous_of(at, header, &found.listing).filter(|_| fits) {
+        let mut budget = SCAN_BUDGET;
+        while let Some(previous) = previous_of(at, header, &found.listing).filter(|_| fits && budget > 0) {
             let Previous {
                 number, len, index, ..
             } = previous;
@@ -184,10 +189,19 @@ impl Writer {
                 break;
             };
             at = number;
-            for (key, id_hash) in read.index.keys.iter().rev() {
+            if let Source::Scanned { cost, .. } = read.source {
+                budget = budget.saturating_sub(cost);
+            }
+            for (key, id_hash) in read.keys.iter().rev() {
                 fits = fits && self.window.restore_older(*key, *id_hash);
             }
             header = read.header;
+        }
+        if budget == 0 {
+            let known = self.window.len();
+            found.damaged.push(format!(
+                "segments lack their indexes: repetitions are told among {known} records only"
+            ));
         }
         let oldest = at;
         for (number, _) in found

@@ -18,8 +18,7 @@ use super::{OnFull, Writer, WriterOptions};
 use crate::spool::cursor;
 use crate::spool::error::{AppendError, FullCause, IoFailure};
 use crate::spool::format::SegmentHeader;
-use crate::spool::identity::Key;
-use crate::spool::keys;
+use crate::spool::keys::{self, Keys};
 use crate::spool::segment::{self, FOLDER, Listing};
 use crate::spool::storage::{EntryKind, Storage};
 use crate::time::{Monotonic, Timestamp};
@@ -450,7 +449,7 @@ impl Writer {
         true
     }
 
-    fn keys_of(&self, number: u64) -> Option<(SegmentHeader, Vec<(Key, u64)>)> {
+    fn keys_of(&self, number: u64) -> Option<(SegmentHeader, Keys)> {
         let next = self
             .space
             .segments
@@ -468,7 +467,7 @@ impl Writer {
             ),
         };
         let read = keys::read(&*self.storage, self.spool, number, end, index_at).ok()??;
-        Some((read.header?, read.index.keys))
+        Some((read.header?, read.keys))
     }
 
     /// Removes the oldest kept indexes when they take more than their share: a small spool is not to be full of keys.

@@ -12,6 +12,9 @@
 //!
 //! Used by the one thread that writes.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
