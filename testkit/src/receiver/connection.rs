@@ -78,6 +78,8 @@ pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>, tls: Option<&
             state
                 .problems
                 .extend(served.err().map(|problem| problem.to_string()));
+            drop(state);
+            shared.changed.notify_all();
         }));
     }
     for thread in serving {

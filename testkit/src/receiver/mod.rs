@@ -222,6 +222,18 @@ impl Receiver {
         self.shared.state().problems.clone()
     }
 
+    /// Waits until every connection has ended: of a sender that was killed, everything that it sent is among
+    /// [`Receiver::requests`] then. Whether that was so before `within` was over.
+    pub fn wait_until_quiet(&self, within: Duration) -> bool {
+        let state = self.shared.state();
+        let (state, _) = self
+            .shared
+            .changed
+            .wait_timeout_while(state, within, |state| !state.open.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        state.open.is_empty()
+    }
+
     /// How many connections were accepted.
     pub fn connections(&self) -> u64 {
         self.shared.state().connections
