@@ -27,7 +27,7 @@ build: ## The plugin and the binary, as shipped
 .PHONY: demo
 demo: build ## Runs the main job on a sample audit log and says where the records lie
 	$(CARGO) build --release --locked -p auditship-testkit
-	TARGET=$(TARGET) scripts/demo.sh
+	$(TARGET)/release/auditship-demo $(LIBRARY) $(BINARY)
 
 .PHONY: test
 test: ## Installs what the tests need and runs them all

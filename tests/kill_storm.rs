@@ -61,7 +61,10 @@ enum Journal {
 enum Kill {
     Never,
     /// So long after so many answers.
-    Random { answers: u64, then: Duration },
+    Random {
+        answers: u64,
+        then: Duration,
+    },
     At(&'static str),
 }
 
@@ -85,7 +88,9 @@ fn record(chunk: u64, nth: u64) -> String {
         2 => format!("{}.3", chunk / 2),
         _ => which.clone(),
     };
-    format!("{{\"event\":{{\"id\":\"{id}\",\"category\":\"file\"}},\"which\":\"{which}\",\"padding\":\"{padding}\"}}\n")
+    format!(
+        "{{\"event\":{{\"id\":\"{id}\",\"category\":\"file\"}},\"which\":\"{which}\",\"padding\":\"{padding}\"}}\n"
+    )
 }
 
 fn has_id(which: &str) -> bool {
@@ -152,12 +157,13 @@ batch_max_age = "1s"
 
     /// What Fluent Bit hands over after a crash: what it was not told to forget, a tenth of what it was, then what is new.
     fn queue(&mut self, new: u64) -> Vec<usize> {
-        let again = (0..self.chunks.len())
-            .filter(|chunk| !self.acknowledged.contains(chunk) || self.below(10) == 0);
+        let again =
+            (0..self.chunks.len()).filter(|chunk| !self.acknowledged.contains(chunk) || self.below(10) == 0);
         let mut queue: Vec<usize> = again.collect();
         for _ in 0..new {
             let chunk = self.chunks.len();
-            self.chunks.push((0..RECORDS).map(|nth| record(chunk as u64, nth)).collect());
+            self.chunks
+                .push((0..RECORDS).map(|nth| record(chunk as u64, nth)).collect());
             queue.push(chunk);
         }
         queue
@@ -171,7 +177,10 @@ batch_max_age = "1s"
         let mut host = match kill {
             Kill::At(step) => {
                 let mut program = Process::new(Artefact::Steps.path());
-                program.arg(step).arg(self.scratch.path("report")).arg(Artefact::Host.path());
+                program
+                    .arg(step)
+                    .arg(self.scratch.path("report"))
+                    .arg(Artefact::Host.path());
                 HostProcess::start_by(program, &setup)
             }
             Kill::Never | Kill::Random { .. } => HostProcess::start(&setup),
@@ -197,11 +206,15 @@ batch_max_age = "1s"
             while waiting.len() < WORKERS
                 && let Some(chunk) = queue.next()
             {
-                let flush = host.send_flush("audit", "audit", Chunk::Ndjson {
-                    lines: self.chunks[chunk].clone(),
-                    layout: Layout::V2,
-                    seconds: 1_767_225_600,
-                });
+                let flush = host.send_flush(
+                    "audit",
+                    "audit",
+                    Chunk::Ndjson {
+                        lines: self.chunks[chunk].clone(),
+                        layout: Layout::V2,
+                        seconds: 1_767_225_600,
+                    },
+                );
                 waiting.insert(flush, chunk);
             }
             if let Kill::Random { answers: after, then } = kill
@@ -227,7 +240,10 @@ batch_max_age = "1s"
                 host.kill();
             }
         }
-        assert!(self.receiver.wait_until_quiet(PATIENCE), "connections of a dead process");
+        assert!(
+            self.receiver.wait_until_quiet(PATIENCE),
+            "connections of a dead process"
+        );
         self.kills.push(self.receiver.requests().len());
     }
 
@@ -249,15 +265,22 @@ batch_max_age = "1s"
 
     fn sent(&self) -> Vec<String> {
         let requests = self.receiver.requests();
-        let bodies = requests.iter().map(|request| String::from_utf8(request.body.clone()).unwrap());
-        bodies.flat_map(|body| body.lines().map(which_of).collect::<Vec<_>>()).collect()
+        let bodies = requests
+            .iter()
+            .map(|request| String::from_utf8(request.body.clone()).unwrap());
+        bodies
+            .flat_map(|body| body.lines().map(which_of).collect::<Vec<_>>())
+            .collect()
     }
 
     fn remove_journal(&self) {
         let storage: Arc<dyn Storage> = Arc::new(FsStorage::open(self.scratch.path("spool")).unwrap());
-        let Ok(reader) = auditship::spool::Reader::open(Arc::clone(&storage)) else { return };
+        let Ok(reader) = auditship::spool::Reader::open(Arc::clone(&storage)) else {
+            return;
+        };
         for destination in ["archive", "siem"] {
-            let Ok(mut cursor) = Cursor::open_or_create(Arc::clone(&storage), destination, reader.spool_id(), 0)
+            let Ok(mut cursor) =
+                Cursor::open_or_create(Arc::clone(&storage), destination, reader.spool_id(), 0)
             else {
                 continue;
             };
@@ -281,7 +304,9 @@ batch_max_age = "1s"
                 match archived.get(&which) {
                     None => violations.push(format!("{which} is lost at file")),
                     Some(1) => {}
-                    Some(times) if has_id(&which) => violations.push(format!("{which} is {times} times at file")),
+                    Some(times) if has_id(&which) => {
+                        violations.push(format!("{which} is {times} times at file"))
+                    }
                     Some(_) => {}
                 }
                 if !sent.contains(&which) {
@@ -309,7 +334,9 @@ batch_max_age = "1s"
 
 fn read_objects(directory: &Path, lines: &mut Vec<String>) {
     // A folder that is not there yet, or a temporary file that is gone meanwhile.
-    let Ok(entries) = fs::read_dir(directory) else { return };
+    let Ok(entries) = fs::read_dir(directory) else {
+        return;
+    };
     for entry in entries.flatten() {
         let path = entry.path();
         if path.is_dir() {
@@ -352,12 +379,21 @@ fn storm(kills: u64, journal: Journal, seed: u64) -> Vec<String> {
 /// 32 kills in `make test`, 200 in `make soak`.
 #[test]
 fn soak_nothing_is_lost_or_doubled_by_kills() {
-    let kills = if std::env::var_os("AUDITSHIP_SOAK").is_some() { 200 } else { 32 };
+    let kills = if std::env::var_os("AUDITSHIP_SOAK").is_some() {
+        200
+    } else {
+        32
+    };
     assert_eq!(storm(kills, Journal::Kept, 1), Vec::<String>::new());
 }
 
 #[test]
 fn without_the_journal_the_storm_is_red() {
     let violations = storm(2, Journal::Removed, 2);
-    assert!(violations.iter().any(|violation| violation.contains("times at file")), "{violations:?}");
+    assert!(
+        violations
+            .iter()
+            .any(|violation| violation.contains("times at file")),
+        "{violations:?}"
+    );
 }
