@@ -63,7 +63,10 @@ fn fluent_bit() -> Option<OsString> {
     let named = std::env::var_os("FLUENT_BIT").filter(|path| !path.is_empty());
     named.or_else(|| {
         let name = OsString::from("fluent-bit");
-        let version = Command::new(&name).arg("--version").stdout(Stdio::null()).status();
+        let version = Command::new(&name)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .status();
         version.is_ok_and(|status| status.success()).then_some(name)
     })
 }
@@ -93,10 +96,7 @@ impl Demo {
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()?;
-        let running = Running(host);
-        let status = self.await_all()?;
-        drop(running);
-        Ok(status)
+        self.await_all(Some(&mut Running(host)))
     }
 
     fn through_driver(&self, library: &Path, lines: String) -> Result<Value, Failure> {
@@ -128,7 +128,7 @@ impl Demo {
         if answer != FlushCode::Ok {
             return Err(format!("the plugin answered {answer:?}").into());
         }
-        let status = self.await_all()?;
+        let status = self.await_all(None)?;
         host.exit("demo");
         Ok(status)
     }
@@ -146,16 +146,28 @@ impl Demo {
         serde_json::from_slice(&output.stdout).ok()
     }
 
-    /// Waits until every record of the log has come in and none is on its way.
-    fn await_all(&self) -> Result<Value, Failure> {
+    /// Whether every record of the log has come in, and every one that was spooled is delivered.
+    fn is_complete(&self, status: &Value) -> bool {
+        let spooled = count(status, "/writer/snapshot/totals/spooled");
+        let delivered = |one: &Value| count(one, "/counts/delivered") == spooled;
+        count(status, "/writer/snapshot/totals/received") >= self.records
+            && status["destinations"]
+                .as_array()
+                .is_some_and(|all| !all.is_empty() && all.iter().all(delivered))
+    }
+
+    /// Waits until that is so.
+    fn await_all(&self, mut host: Option<&mut Running>) -> Result<Value, Failure> {
         for _ in 0..LOOKS.0 {
             if let Some(status) = self.status()
-                && count(&status, "/writer/snapshot/totals/received") >= self.records
-                && status["destinations"]
-                    .as_array()
-                    .is_some_and(|all| !all.is_empty() && all.iter().all(|one| count(one, "/backlog/pending") == 0))
+                && self.is_complete(&status)
             {
                 return Ok(status);
+            }
+            if let Some(host) = &mut host
+                && let Some(ended) = host.0.try_wait()?
+            {
+                return Err(format!("fluent-bit ended ({ended}): see demo-out/host.log").into());
             }
             std::thread::park_timeout(LOOKS.1);
         }
@@ -170,7 +182,10 @@ impl Demo {
         }
         for destination in status["destinations"].as_array().into_iter().flatten() {
             let id = destination["id"].as_str().unwrap_or("?");
-            text += &format!("  delivered  {:>6}  to {id}\n", count(destination, "/counts/delivered"));
+            text += &format!(
+                "  delivered  {:>6}  to {id}\n",
+                count(destination, "/counts/delivered")
+            );
         }
         text += "\nThe records are in demo-out/records:\n\n";
         let mut objects = Vec::new();
@@ -192,6 +207,10 @@ fn count(value: &Value, pointer: &str) -> u64 {
 fn list(folder: &Path, objects: &mut Vec<PathBuf>) -> Result<(), Failure> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
+        if path.ends_with(".tmp") {
+            // What is being written; nothing to read there.
+            continue;
+        }
         if path.is_dir() {
             list(&path, objects)?;
         } else {
