@@ -2,7 +2,11 @@
 //! fed as Fluent Bit feeds after a crash. `file` must have every record with an id exactly once; `http` every record, and
 //! no Idempotency-Key twice without a kill between.
 
-#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a failing test may panic, and figures are for `--nocapture`"
+)]
 
 mod common;
 
