@@ -3,7 +3,7 @@
 //! # Invariants
 //! 1. Data goes to standard output, messages to standard error; nothing else is ever written there.
 //! 2. A closed pipe ends a command quietly; no command panics on it.
-//! 3. The exit codes are those of [`exit::HELP`].
+//! 3. The exit codes are those of `exit::HELP`.
 //! 4. Help, man pages and completions come from the definitions in these files; a test holds that no flag lacks help.
 
 mod cat;

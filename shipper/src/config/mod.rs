@@ -8,7 +8,7 @@
 //! Whether the spool can be opened, whether a destination answers, the host's own keys.
 //!
 //! # Invariants
-//! 1. Both sources become one [`document::Document`], are validated by one function and fail with the same words.
+//! 1. Both sources become one `document::Document`, are validated by one function and fail with the same words.
 //! 2. No key is ignored: one that nobody reads is an error with its nearest name.
 //! 3. The environment is an argument ([`Environment`]), and nothing here depends on the working directory.
 //! 4. Where destinations are wrong but the spool is not, [`Strictness::HoldDestinations`] gives a `Config` that spools.

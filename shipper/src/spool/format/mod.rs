@@ -5,7 +5,7 @@
 //! limits that are checked before anything is allocated.
 //!
 //! # Out of scope
-//! Files. What a block means in its place (chain, sequence): [`crate::spool::recovery`], [`crate::spool::reader`].
+//! Files. What a block means in its place (chain, sequence): `recovery` and `reader`.
 //!
 //! # Invariants
 //! 1. Every structure begins with an 8-byte magic, a version, its own length and three words of feature flags, and ends
