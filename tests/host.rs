@@ -525,6 +525,8 @@ fn a_full_spool_answers_retry_at_once_and_takes_again_when_there_is_room() {
     full.properties
         .retain(|(name, _)| ["Id", "SPOOL"].contains(&name.as_str()));
     full.properties.push(("Max_Bytes".into(), "16MiB".into()));
+    // One destination, whose kind changes: another one would leave the first as the one that lags.
+    full.properties.push(("Destination_Id".into(), "main".into()));
     let mut stuck = full.clone();
     stuck.properties.push(("Destination".into(), "http".into()));
     stuck.properties.push(("Url".into(), receiver.url.clone()));

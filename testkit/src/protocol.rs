@@ -89,7 +89,7 @@ pub enum Command {
         /// Another library, as after an upgrade.
         library: Option<PathBuf>,
     },
-    /// What the process has open. Answer: [`Reply::Process`].
+    /// What the process has open, beside what it was started with. Answer: [`Reply::Process`].
     Process,
 }
 

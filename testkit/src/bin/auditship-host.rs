@@ -68,11 +68,14 @@ struct Host {
     plugin: Plugin,
     coroutine: Coroutine,
     running: BTreeMap<String, Running>,
+    /// Descriptors that this process was started with.
+    inherited: Vec<(i32, String, bool)>,
 }
 
 impl Host {
     fn start(setup: Setup) -> Result<Self, Failure> {
         surroundings::limit_life(setup.limit);
+        let inherited = descriptors();
         let commands = BufReader::new(surroundings::duplicate(0)?);
         let answers = Answers(Arc::new(Mutex::new(surroundings::duplicate(1)?)));
         match &setup.streams {
@@ -97,6 +100,7 @@ impl Host {
             plugin,
             coroutine,
             running: BTreeMap::new(),
+            inherited,
         })
     }
 
@@ -183,7 +187,7 @@ impl Host {
             }
             Command::ExitAll => {
                 let code = self.plugin.exit_all();
-                let threads = threads()?.into_iter().map(|(name, _)| name).collect();
+                let threads = threads_left()?;
                 self.answers.send(&Reply::ExitAll { code, threads });
                 Ok(())
             }
@@ -191,7 +195,10 @@ impl Host {
             Command::Process => {
                 self.answers.send(&Reply::Process {
                     threads: threads()?,
-                    fds: descriptors(),
+                    fds: descriptors()
+                        .into_iter()
+                        .filter(|fd| fd.0 < 3 || !self.inherited.contains(fd))
+                        .collect(),
                 });
                 Ok(())
             }
@@ -261,7 +268,7 @@ impl Host {
             instance: name.to_owned(),
             code,
             millis,
-            threads: threads()?.into_iter().map(|(name, _)| name).collect(),
+            threads: threads_left()?,
         });
         Ok(())
     }
@@ -312,6 +319,17 @@ fn bytes(chunk: Chunk) -> Result<Vec<u8>, Failure> {
         } => chunk::from_ndjson(&lines, layout, seconds)
             .map_err(|(line, why)| format!("line {line}: {why}"))?,
     })
+}
+
+/// Names of the plugin's threads after an end. A thread that was joined may be listed a moment longer.
+fn threads_left() -> Result<Vec<String>, Failure> {
+    for _ in 0..25 {
+        if threads()?.is_empty() {
+            break;
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    Ok(threads()?.into_iter().map(|(name, _)| name).collect())
 }
 
 /// The plugin's threads: name and blocked signals.
