@@ -45,9 +45,12 @@ impl Cat {
     }
 }
 
-/// A spool is known by the file that makes it one.
+/// A spool is known by the file that makes it one, or by the lock that is taken before that file is written: one that is
+/// just being made must not be taken for objects.
 fn is_spool(path: &Path) -> bool {
-    path.join("spool.meta").is_file()
+    ["spool.meta", crate::control::WRITER_LOCK]
+        .iter()
+        .any(|name| path.join(name).is_file())
 }
 
 fn spool(opened: &Opened, output: &mut Output<'_>) -> Result<Exit, Failure> {
