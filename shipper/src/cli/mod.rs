@@ -26,6 +26,7 @@ mod switch;
 mod table;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
@@ -55,6 +56,7 @@ enum Command {
     Quarantine(quarantine::Quarantine),
     Replay(replay::Replay),
     Cat(cat::Cat),
+    Verify(verify::Verify),
     CheckConfig(check_config::CheckConfig),
     Completions(generate::Completions),
     Man(generate::Man),
@@ -105,6 +107,7 @@ impl Command {
             Self::Quarantine(command) => command.run(environment, output),
             Self::Replay(command) => command.run(environment, output),
             Self::Cat(command) => command.run(output),
+            Self::Verify(command) => command.run(environment, output),
             Self::Completions(command) => command.run(output),
             Self::Man(command) => command.run(output),
         }

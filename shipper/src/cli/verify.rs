@@ -32,7 +32,11 @@ impl Verify {
         } else {
             print(&found, output)?;
         }
-        Ok(if found.is_whole() { Exit::Done } else { Exit::Unsound })
+        Ok(if found.is_whole() {
+            Exit::Done
+        } else {
+            Exit::Unsound
+        })
     }
 }
 
