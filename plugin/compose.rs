@@ -23,9 +23,9 @@ use crate::properties::Properties;
 /// Every instance that was started, for hosts that end them all at once.
 static INSTANCES: Mutex<Vec<&'static Instance>> = Mutex::new(Vec::new());
 
-/// How long senders may go on after Exit, before they are abandoned: all of them together, because the host ends its
-/// instances one after another and a reload may take 3 s.
-const SENDERS: Duration = Duration::from_secs(2);
+/// What the senders of all instances that end together get, before they are abandoned. Two seconds would be allowed; opening
+/// three spools again takes about half a second each, and a reload has three in all.
+const SENDERS: Duration = Duration::from_secs(1);
 
 /// When the host began to end instances; none once it has started one again.
 static ENDING: Mutex<Option<Monotonic>> = Mutex::new(None);

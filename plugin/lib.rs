@@ -16,7 +16,7 @@
 //! # Invariants
 //! 1. No panic leaves an export.
 //! 2. FlushCtx answers OK or RETRY, never ERROR, upon which the host would drop the chunk.
-//! 3. FlushCtx does nothing on the host's stack but the hand-off (see [`handoff`]).
+//! 3. FlushCtx does nothing on the host's stack but the hand-off (see `handoff`).
 //! 4. Of the host's structures only members are touched that the host is known to have.
 #![deny(unsafe_op_in_unsafe_fn)]
 
@@ -71,7 +71,7 @@ pub extern "C" fn FLBPluginPreRegister(hot_reloading: c_int) -> c_int {
 /// Says what this plugin is.
 ///
 /// # Safety
-/// `definition` is null or the host's definition, at least as long as [`plugin_definition`].
+/// `definition` is null or the host's definition, at least as long as `plugin_definition`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn FLBPluginRegister(definition: *mut plugin_definition) -> c_int {
     guest::export(REGISTERED, || {
