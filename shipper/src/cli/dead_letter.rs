@@ -58,7 +58,7 @@ struct Show {
     json: bool,
 }
 
-/// Send dead letters again. One that is taken is counted as redelivered and its letter removed.
+/// Send dead letters again. One that is taken is then counted as delivered, and its letter is removed.
 #[derive(Args, Debug)]
 struct Retry {
     /// The destination's id

@@ -141,3 +141,127 @@ impl Source for SpoolSource {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::SeededRandom;
+    use crate::spool::draft::{Draft, TableEntry};
+    use crate::spool::identity::Key;
+    use crate::spool::storage::Access;
+    use crate::spool::storage::sim::SimStorage;
+    use crate::spool::{Writer, WriterOptions};
+    use crate::time::{ManualClock, Timestamp};
+
+    /// A spool of blocks with so many records each.
+    fn spool(blocks: &[usize]) -> (SimStorage, Vec<Position>) {
+        let disk = SimStorage::new();
+        let options = WriterOptions::new("a-test", b"machine");
+        let clock = Arc::new(ManualClock::at(Timestamp(1)));
+        let random = Arc::new(SeededRandom::new(3));
+        let (mut writer, _) = Writer::open(Arc::new(disk.clone()), options, clock, random).unwrap();
+        for count in blocks {
+            let mut draft = Draft::default();
+            for _ in 0..*count {
+                let mut id = writer.next();
+                id.seq += draft.table.len() as u64;
+                let line = format!("{{\"n\":{}}}\n", id.seq);
+                draft.payload.extend_from_slice(line.as_bytes());
+                draft.contents.push(*blake3::hash(line.as_bytes()).as_bytes());
+                draft.table.push(TableEntry {
+                    len: u32::try_from(line.len()).unwrap(),
+                    added: 0,
+                    flags: 0,
+                    time: Timestamp(5),
+                    key: Key::of_position(&id),
+                    categories: 0,
+                    id_hash: 0,
+                });
+            }
+            draft.tally.received = *count as u64;
+            draft.tally.spooled = *count as u64;
+            writer.append(&draft, Timestamp(9)).unwrap();
+            writer.sync().unwrap();
+        }
+        let mut reader = Reader::open(Arc::new(disk.clone()))
+            .unwrap()
+            .with_kinds(Kinds::RECORDS);
+        let mut positions = Vec::new();
+        while let ReadStep::Block(block) = reader.next().unwrap() {
+            positions.push(block.position);
+        }
+        assert_eq!(positions.len(), blocks.len());
+        (disk, positions)
+    }
+
+    /// Everything from the position on: numbers of records, and ends of losses.
+    fn rest(source: &mut SpoolSource) -> Vec<Result<u64, u64>> {
+        let mut found = Vec::new();
+        loop {
+            match source.peek().unwrap() {
+                Next::End => return found,
+                Next::Lost { to, .. } => found.push(Err(to)),
+                Next::Record(record, ingested) => {
+                    assert_eq!(record.json, format!("{{\"n\":{}}}", record.id.seq).as_bytes());
+                    assert_eq!(ingested, Timestamp(9));
+                    found.push(Ok(record.id.seq));
+                }
+            }
+            source.advance();
+        }
+    }
+
+    #[test]
+    fn every_record_is_given_from_any_place_with_any_hint() {
+        let (disk, positions) = spool(&[3, 1, 4]);
+        let mut source = SpoolSource::open(Arc::new(disk)).unwrap();
+        assert_eq!(rest(&mut source), (0..8).map(Ok).collect::<Vec<_>>());
+        for seq in 0..=8 {
+            for position in positions.iter().copied().chain([Position {
+                segment: 9,
+                offset: 77,
+            }]) {
+                let hint = Hint {
+                    segment: position.segment,
+                    offset: position.offset,
+                };
+                source.seek(seq, hint).unwrap();
+                assert_eq!(
+                    rest(&mut source),
+                    (seq..8).map(Ok).collect::<Vec<_>>(),
+                    "{seq} {hint:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_block_is_a_loss_from_any_place_in_it() {
+        let (disk, positions) = spool(&[3, 4, 2]);
+        let segment = format!("segments/{:016x}.seg", positions[1].segment);
+        let file = disk.open(&segment, Access::ReadWrite).unwrap();
+        let last = positions[2].offset - 1;
+        let mut byte = [0];
+        file.read_at(last, &mut byte).unwrap();
+        file.write_at(last, &[byte[0] ^ 0x40]).unwrap();
+        let mut source = SpoolSource::open(Arc::new(disk)).unwrap();
+        assert_eq!(rest(&mut source), [Ok(0), Ok(1), Ok(2), Err(7), Ok(7), Ok(8)]);
+        for seq in 3..7 {
+            source.seek(seq, Hint::default()).unwrap();
+            assert_eq!(rest(&mut source), [Err(7), Ok(7), Ok(8)], "{seq}");
+        }
+    }
+
+    #[test]
+    fn the_hint_finds_the_block_of_the_position() {
+        let (disk, positions) = spool(&[3, 4]);
+        let mut source = SpoolSource::open(Arc::new(disk)).unwrap();
+        source.seek(5, Hint::default()).unwrap();
+        source.peek().unwrap();
+        let hint = Hint {
+            segment: positions[1].segment,
+            offset: positions[1].offset,
+        };
+        assert_eq!(source.hint(), hint);
+    }
+}

@@ -246,16 +246,22 @@ proptest! {
 #[test]
 fn a_crash_at_every_call() {
     let mut died = 0;
-    for life in 0.. {
-        let mut case = Case::new(1, Handle::CreateOnly, [life].into());
-        let counts = case.run();
-        case.judge(&counts);
-        if case.crashes == 0 {
-            break;
+    for (seed, handle) in [
+        (1, Handle::CreateOnly),
+        (2, Handle::Idempotent),
+        (5, Handle::Idempotent),
+    ] {
+        for life in 0.. {
+            let mut case = Case::new(seed, handle, [life].into());
+            let counts = case.run();
+            case.judge(&counts);
+            if case.crashes == 0 {
+                break;
+            }
+            died += 1;
         }
-        died += 1;
     }
-    assert!(died > 50, "{died} moments");
+    assert!(died > 200, "{died} moments");
 }
 
 /// Without the journal the same crashes put records into two objects: that is what the tests above would see.

@@ -568,3 +568,48 @@ fn records_that_are_gone_when_a_batch_is_opened_again_are_counted_not_waited_for
     // Those of the journalled batch that are left may have been stored by it.
     assert_eq!(counts.redelivered, 4);
 }
+
+#[test]
+fn a_letter_that_the_cursor_does_not_know_goes_when_the_lane_is_opened_again() {
+    let mut world = World::new(Handle::None);
+    world.fill(10);
+    world.receiver.rejected = BTreeSet::from([4]);
+    let mut lane = world.open().unwrap();
+    let Action::Send { ticket, request } = lane.poll(world.now()).unwrap() else {
+        panic!("a batch")
+    };
+    let answer = world.receiver.receive(&request, Fault::None);
+    lane.complete(ticket, answer, world.now());
+    assert_eq!(world.letters(), [4]);
+    // The process dies before the cursor says so, and the destination changes its mind.
+    drop(lane);
+    world.receiver.sender_died();
+    world.receiver.rejected.clear();
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!(world.letters(), [] as [u64; 0]);
+    let counts = lane.snapshot().counts;
+    assert_eq!((counts.delivered, counts.dead_lettered), (10, 0));
+}
+
+#[test]
+fn a_disk_that_takes_no_dead_letter_keeps_the_record_and_what_was_stored_beside_it() {
+    let mut world = World::new(Handle::Idempotent);
+    world.fill(10);
+    world.receiver.rejected = BTreeSet::from([4]);
+    world.disk.fail_when(|call| {
+        (call.path.starts_with("dead-letters") && call.op.is_change())
+            .then_some(std::io::ErrorKind::StorageFull)
+    });
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, 5 * MINUTE, healthy).unwrap();
+    let Condition::BackingOff { reason, .. } = lane.snapshot().condition else {
+        panic!("backing off")
+    };
+    assert!(reason.contains("dead-letters/archive"), "{reason}");
+    assert_eq!(lane.snapshot().counts.delivered, 9);
+    world.disk.heal();
+    world.run(&mut lane, 5 * MINUTE, healthy).unwrap();
+    assert_eq!((world.letters(), lane.is_drained()), (vec![4], true));
+    assert_eq!(world.receiver.times(10).iter().sum::<usize>(), 9);
+}
