@@ -37,7 +37,7 @@ test: ## Installs what the tests need and runs them all
 	$(CARGO) test --locked --features bindgen --test bindings
 
 .PHONY: soak
-soak: ## The kill storm at full length, and with a retention cut (known red: see CHANGELOG.md)
+soak: ## The long tests at full length
 	scripts/test-deps.sh
 	AUDITSHIP_SOAK=1 $(CARGO) test --locked --workspace -- --nocapture soak
 

@@ -5,6 +5,7 @@ mod cold;
 mod crash;
 mod damage;
 mod full;
+mod lives;
 mod recovery;
 
 use std::collections::BTreeMap;

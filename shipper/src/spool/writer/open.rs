@@ -170,7 +170,7 @@ impl Writer {
         })
     }
 
-    /// Fills the window from the newest record back, and removes kept indexes from before its beginning.
+    /// Fills the window from the newest record back.
     fn restore_window(&mut self, found: &mut Recovered) -> Result<(), SpoolError> {
         let adopted = found.adopted.iter().flat_map(|adopted| adopted.keys.iter().rev());
         let last = found.keys.iter().flat_map(|keys| keys.keys.iter().rev());
@@ -185,10 +185,14 @@ impl Writer {
             let Previous {
                 number, len, index, ..
             } = previous;
-            let Some(read) = keys::read(&*self.storage, self.spool, number, len, index)? else {
-                break;
-            };
             at = number;
+            let Some(read) = keys::read(&*self.storage, self.spool, number, len, index)? else {
+                // It is gone, having had no record or for want of room for its index. Older ones went before it, but
+                // their indexes may be there.
+                header = None;
+                found.listing.segments.clear();
+                continue;
+            };
             if let Source::Scanned { cost, .. } = read.source {
                 budget = budget.saturating_sub(cost);
             }
@@ -202,17 +206,6 @@ impl Writer {
             found.damaged.push(format!(
                 "segments lack their indexes: repetitions are told among {known} records only"
             ));
-        }
-        let oldest = at;
-        for (number, _) in found
-            .listing
-            .indexes
-            .iter()
-            .filter(|(number, _)| *number < oldest)
-        {
-            if self.storage.remove(&segment::index_path(*number)).is_ok() {
-                self.space.forget_index(*number);
-            }
         }
         Ok(())
     }
@@ -259,13 +252,18 @@ impl Writer {
 
 /// What stands before segment `at`: as its header says, or, when that is damaged or gone, what is there.
 fn previous_of(at: u64, header: Option<SegmentHeader>, listing: &Listing) -> Option<Previous> {
-    match header {
-        Some(header) => header.previous,
-        None => {
-            let mut before = listing.segments.iter().rev().filter(|(number, _)| *number < at);
-            before.next().map(|(number, len)| Previous::new(*number, *len, 0))
-        }
+    if let Some(header) = header {
+        return header.previous;
     }
+    let newest_before = |files: &[(u64, u64)]| files.iter().rev().find(|(number, _)| *number < at).copied();
+    let segment = newest_before(&listing.segments);
+    let index = newest_before(&listing.indexes);
+    // The segment's length counts when both are there.
+    let (number, len) = index
+        .into_iter()
+        .chain(segment)
+        .max_by_key(|(number, _)| *number)?;
+    Some(Previous::new(number, len, 0))
 }
 
 /// The spool's identity: read, mended, or made.

@@ -106,10 +106,6 @@ impl Space {
         self.segments.retain(|(other, _)| *other != number);
     }
 
-    pub(super) fn forget_index(&mut self, number: u64) {
-        self.indexes.remove(&number);
-    }
-
     pub(super) fn set_index(&mut self, number: u64, bytes: u64) {
         self.indexes.insert(number, bytes);
     }
