@@ -11,12 +11,14 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use auditship::seal::verify;
 use auditship::spool::count::Tally;
 use auditship::spool::storage::Storage;
-use auditship::spool::storage::sim::SimStorage;
+use auditship::spool::storage::sim::{Crash, SimStorage};
 use auditship::spool::{AppendError, SpoolError, Writer};
 use auditship::time::Timestamp;
 use support::cut::{Cut, Cutting};
@@ -25,6 +27,8 @@ use support::unsynced::Unsynced;
 
 /// How many chunks the workload hands over.
 const CHUNKS: u64 = 16;
+/// How often something is tried on a disk of which a few calls fail.
+const TRIES: usize = 8;
 
 /// What a source was promised.
 #[derive(Default)]
@@ -84,12 +88,36 @@ fn work(storage: Arc<dyn Storage>, promised: &mut Promised) {
     }
 }
 
+/// As [`work`], for a disk that fails now and then under a process that lives: what is refused is handed over again, as
+/// the host does.
+fn work_on(disk: &SimStorage, promised: &mut Promised) {
+    let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+    for (seed, first) in [(1, 0), (2, CHUNKS / 2)] {
+        let mut opened = (0..TRIES).filter_map(|_| open(Arc::clone(&storage), Size::SMALL, seed).ok());
+        let (mut writer, _) = opened.next().unwrap();
+        for first in (first..first + CHUNKS / 2).step_by(2) {
+            let mut tries = 0..TRIES;
+            while pump(&mut writer, first..first + 2, promised).is_err() {
+                assert!(
+                    tries.next().is_some(),
+                    "a few failures cannot refuse a chunk for ever"
+                );
+            }
+        }
+    }
+}
+
 fn reopen(disk: &SimStorage) {
     // Any error: the disk is dead, and `check` opens it again.
     let _: Result<_, SpoolError> = open(Arc::new(disk.clone()), Size::SMALL, 3);
 }
 
-fn assert_kept(storage: &Arc<dyn Storage>, writer: &Writer, promised: &Promised, cut: &Cut) -> Holdings {
+fn assert_kept(
+    storage: &Arc<dyn Storage>,
+    writer: &Writer,
+    promised: &Promised,
+    cut: &dyn Display,
+) -> Holdings {
     let holdings = Holdings::read(Arc::clone(storage)).unwrap_or_else(|error| panic!("{error}: {cut}"));
     assert_eq!(holdings.lost, [], "{cut}");
     for given in &promised.acknowledged {
@@ -116,7 +144,7 @@ fn assert_kept(storage: &Arc<dyn Storage>, writer: &Writer, promised: &Promised,
     holdings
 }
 
-fn check(disk: SimStorage, promised: &Promised, cut: &Cut) {
+fn check(disk: SimStorage, promised: &Promised, cut: &dyn Display) {
     let storage: Arc<dyn Storage> = Arc::new(disk);
     let opened = open(Arc::clone(&storage), Size::SMALL, 4);
     let (mut writer, report) = opened.unwrap_or_else(|error| panic!("{error}: {cut}"));
@@ -151,14 +179,46 @@ fn everything_acknowledged_survives_every_crash_at_every_change() {
         seeds: 3,
         workload,
         reopen,
-        check,
+        check: |disk, promised: &Promised, cut: &Cut| check(disk, promised, cut),
     };
     let looked = cutting.run();
     println!("{} images of {} cuts", looked.images, looked.changes);
     assert!(looked.changes > 60, "{looked:?}");
 }
 
-/// The test above can fail: the same workload on a storage that does not sync.
+/// An error is no crash: the process goes on with what it knows, and must not know too much. Above all after a sync that
+/// failed, which has silently lost what it was to sync; and when what would have tidied up fails as well.
+#[test]
+fn calls_that_fail_alone_or_in_a_row_cost_nothing() {
+    let whole = SimStorage::new();
+    work_on(&whole, &mut Promised::default());
+    println!("{} calls", whole.calls());
+    for number in 1..=whole.calls() {
+        for (row, kind) in [
+            (1, ErrorKind::Other),
+            (1, ErrorKind::StorageFull),
+            (6, ErrorKind::Other),
+        ] {
+            let (disk, mut promised) = (SimStorage::new(), Promised::default());
+            for failing in number..number + row {
+                disk.fail_call(failing, kind);
+            }
+            work_on(&disk, &mut promised);
+            assert!((0..CHUNKS).all(|chunk| promised.has(chunk)));
+            for crash in [
+                Crash::Kill,
+                Crash::NothingUnsynced,
+                Crash::Everything,
+                Crash::Sectors,
+            ] {
+                let context = format!("{row} calls from {number} failed with {kind:?}, then {crash:?}");
+                check(disk.crash(crash, number), &promised, &context);
+            }
+        }
+    }
+}
+
+/// The first test can fail: the same workload on a storage that does not sync.
 #[test]
 fn without_sync_the_same_checks_find_losses() {
     let cutting = Cutting {
@@ -167,7 +227,7 @@ fn without_sync_the_same_checks_find_losses() {
             work(Arc::new(Unsynced(disk.clone())), promised);
         },
         reopen,
-        check,
+        check: |disk, promised: &Promised, cut: &Cut| check(disk, promised, cut),
     };
     let looked = std::panic::catch_unwind(|| cutting.run());
     assert!(looked.is_err(), "{looked:?}");

@@ -158,6 +158,25 @@ fn a_chunk_of_several_drafts_is_refused_as_a_whole() {
 }
 
 #[test]
+fn a_refused_chunk_is_not_there_when_the_disk_did_not_let_its_segment_be_removed() {
+    let bench = Bench::new();
+    let mut intake = bench.intake();
+    let big = format!("{{\"text\":\"{}\"}}\n", "x".repeat(3 << 20)).repeat(8);
+    let mut writes = 0;
+    bench.disk.fail_when(move |call| {
+        writes += u32::from(call.op == Op::WriteAt && call.path.starts_with("segments/"));
+        // The header of the segment and the first draft; then the disk does nothing any more.
+        (writes >= 3 && call.op.is_change()).then_some(io::ErrorKind::Other)
+    });
+    let (answers, _) = intake.accept(&[lines(big.as_bytes())]);
+    assert!(matches!(answers[..], [Answer::Refused(_)]), "{answers:?}");
+    bench.disk.heal();
+    assert_eq!(intake.accept(&[lines(big.as_bytes())]).0, vec![Answer::Accepted]);
+    assert_eq!(bench.lines().len(), 8);
+    assert!(intake.writer().totals().balances());
+}
+
+#[test]
 fn what_cannot_be_decoded_is_kept_and_a_retry_finds_the_events_behind_the_damage() {
     let bench = Bench::new();
     let mut intake = bench.intake();

@@ -41,6 +41,10 @@ use super::scan::{Found, Scan};
 use super::segment::{self, Listing, Opened};
 use super::storage::Storage;
 
+/// How many headers are looked at for void segments: opening may not take long, and such a segment was to be removed when
+/// it was given up, every second after, and at each opening.
+const LOOK_FOR_VOID: usize = 4;
+
 /// What was found, and what is to be done about it.
 pub(crate) struct Recovered {
     /// Where what may be used in place ends.
@@ -57,11 +61,11 @@ pub(crate) struct Recovered {
     pub(crate) torn: Option<(Position, u64)>,
     /// Damage, in words.
     pub(crate) damaged: Vec<String>,
-    /// Segments whose making failed half-way.
+    /// Segments at the end of the log that were given up: nothing in them counts.
     pub(crate) void: Vec<u64>,
     /// The keys of the last segment up to the trusted end.
     pub(crate) keys: Option<SegmentKeys>,
-    /// What is in the folder.
+    /// What is in the folder, without those.
     pub(crate) listing: Listing,
 }
 
@@ -86,7 +90,11 @@ pub(crate) fn recover(
     storage
         .sync_dir(segment::FOLDER)
         .map_err(|error| SpoolError::io("sync", segment::FOLDER, &error))?;
-    let listing = Listing::read(storage)?;
+    let mut listing = Listing::read(storage)?;
+    let highest = listing.segments.last().into_iter().chain(listing.indexes.last());
+    let next_number = highest.map(|(number, _)| number + 1).max();
+    let void = segment::void(storage, &listing.segments, spool, LOOK_FOR_VOID)?;
+    listing.segments.retain(|(number, _)| !void.contains(number));
     let numbers: Vec<u64> = listing.segments.iter().map(|(number, _)| *number).collect();
     let newest = newest_readable(storage, &numbers, spool)?;
     let mut damaged = Vec::new();
@@ -165,8 +173,6 @@ pub(crate) fn recover(
             .collect::<Vec<_>>();
         damaged.extend(new);
     }
-    let highest = listing.segments.last().into_iter().chain(listing.indexes.last());
-    let next_number = highest.map(|(number, _)| number + 1).max();
     Ok(Recovered {
         trusted,
         tip,
@@ -179,7 +185,7 @@ pub(crate) fn recover(
         adopted,
         torn,
         damaged,
-        void: void_segments(newest.as_ref(), &numbers),
+        void,
         keys,
         listing,
     })
@@ -225,26 +231,6 @@ fn anchor(epoch: Epoch, head: Option<Head>, newest: Option<&(u64, Opened)>) -> H
         },
         Some(_) | None => published,
     }
-}
-
-/// Segments between the newest one and the one that it names as its predecessor.
-fn void_segments(newest: Option<&(u64, Opened)>, numbers: &[u64]) -> Vec<u64> {
-    let Some((
-        number,
-        Opened {
-            header: Ok(header), ..
-        },
-    )) = newest
-    else {
-        return Vec::new();
-    };
-    let Some(previous) = header.previous else {
-        return Vec::new();
-    };
-    let between = numbers
-        .iter()
-        .filter(|other| (previous.number + 1..*number).contains(other));
-    between.copied().collect()
 }
 
 /// The walk from the anchor to the end.

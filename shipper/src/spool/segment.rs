@@ -5,8 +5,10 @@
 //!    the folder synced, before anything in it counts.
 //! 2. Where a segment ends is said by its successor's header, and by the head for the last one; never by the file's
 //!    size.
-//! 3. A segment is *void* when a later one names a segment before it as its predecessor: its making failed half-way,
-//!    nothing in it was acknowledged.
+//! 3. A segment is *void* when a later one names a segment before it, or none, as its predecessor: its making failed
+//!    half-way, or its first sync did, and nothing in it was acknowledged. Several in a row may be. Whoever gives one up
+//!    removes it; that this may fail too is why the headers tell.
+//! 4. The segment that tells of a void one is not removed before the void one is, durably.
 
 use std::io;
 use std::sync::Arc;
@@ -151,32 +153,63 @@ pub(crate) fn successor(
     spool: SpoolId,
 ) -> Result<Successor, SpoolError> {
     let after = numbers.partition_point(|(other, _)| *other <= number);
-    let mut found = Successor::Missing;
+    let mut next = None;
+    let mut unreadable = None;
     for (candidate, _) in &numbers[after..] {
         let Some(opened) = open(storage, *candidate, spool)? else {
             continue;
         };
-        let previous = match opened.header {
-            Ok(header) => header.previous,
-            Err(_) if found == Successor::Missing => {
-                return Ok(Successor::Unreadable { number: *candidate });
-            }
-            Err(_) => break,
+        let Ok(header) = opened.header else {
+            // A later one may tell that this one is void.
+            unreadable.get_or_insert(*candidate);
+            continue;
         };
-        match previous {
-            // A later one that names the same predecessor voids those between.
+        match header.previous {
             Some(previous) if previous.number == number => {
-                found = Successor::Next {
-                    number: *candidate,
-                    end: previous.len,
-                };
+                next = Some((*candidate, previous.len));
+                unreadable = None;
             }
-            Some(previous) if previous.number < number && found == Successor::Missing => {
-                found = Successor::Void { instead: *candidate };
-                break;
-            }
-            Some(_) | None => break,
+            Some(previous) if previous.number > number => break,
+            Some(_) | None => return Ok(Successor::Void { instead: *candidate }),
         }
     }
-    Ok(found)
+    Ok(match (next, unreadable) {
+        (Some((number, end)), _) => Successor::Next { number, end },
+        (None, Some(number)) => Successor::Unreadable { number },
+        (None, None) => Successor::Missing,
+    })
+}
+
+/// Which of the newest of the ascending `numbers` are void, newest first. Reads `headers` headers at most, beside void
+/// ones none: what is void further back is told when its turn to go comes.
+pub(crate) fn void(
+    storage: &dyn Storage,
+    numbers: &[(u64, u64)],
+    spool: SpoolId,
+    headers: usize,
+) -> Result<Vec<u64>, SpoolError> {
+    let mut void = Vec::new();
+    let mut looked = 0;
+    // Everything at or after this number is void. The newest segment is not: nothing says so.
+    let mut void_from = None;
+    for (number, _) in numbers.iter().rev() {
+        if void_from.is_some_and(|from| *number >= from) {
+            void.push(*number);
+        } else if looked < headers {
+            looked += 1;
+            if let Some(opened) = open(storage, *number, spool)?
+                && let Ok(header) = opened.header
+            {
+                void_from = Some(first_void(&header));
+            }
+        } else {
+            break;
+        }
+    }
+    Ok(void)
+}
+
+/// From here up to itself a segment with `header` makes everything void.
+pub(crate) fn first_void(header: &SegmentHeader) -> u64 {
+    header.previous.map_or(0, |previous| previous.number + 1)
 }

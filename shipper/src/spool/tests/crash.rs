@@ -16,8 +16,10 @@ enum Act {
     Sync,
     Maintain,
     Note,
-    /// The next call of this sort fails once.
-    Fault(Fault),
+    /// The next calls of these sorts fail, so many of them.
+    Fault(Vec<Fault>, u8),
+    /// Nothing fails any more.
+    Heal,
     /// Drops the writer and opens the spool again.
     Restart,
     /// As a crash leaves it.
@@ -35,6 +37,22 @@ enum Fault {
     Rename,
     SyncDir,
     SetLen,
+    Remove,
+}
+
+impl Fault {
+    fn strikes(self) -> (Op, ErrorKind) {
+        match self {
+            Self::Sync => (Op::SyncData, ErrorKind::Other),
+            Self::Write => (Op::WriteAt, ErrorKind::Other),
+            Self::Full => (Op::WriteAt, ErrorKind::StorageFull),
+            Self::Create => (Op::CreateNew, ErrorKind::Other),
+            Self::Rename => (Op::Rename, ErrorKind::Other),
+            Self::SyncDir => (Op::SyncDir, ErrorKind::Other),
+            Self::SetLen => (Op::SetLen, ErrorKind::Other),
+            Self::Remove => (Op::Remove, ErrorKind::Other),
+        }
+    }
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -46,13 +64,21 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Fault::Rename),
         1 => Just(Fault::SyncDir),
         1 => Just(Fault::SetLen),
+        1 => Just(Fault::Remove),
+    ];
+    let faults = prop_oneof![
+        3 => (vec(fault.clone(), 1..=1), 1_u8..3),
+        // A disk of which much is broken for a while.
+        1 => (vec(fault, 2..6), 1_u8..40),
+        1 => (Just(vec![Fault::Sync, Fault::SetLen, Fault::Remove]), 3_u8..40),
     ];
     prop_oneof![
         8 => vec(any::<u8>(), 0..6).prop_map(Act::Append),
         6 => Just(Act::Sync),
         1 => Just(Act::Maintain),
         1 => Just(Act::Note),
-        3 => fault.prop_map(Act::Fault),
+        4 => faults.prop_map(|(faults, times)| Act::Fault(faults, times)),
+        1 => Just(Act::Heal),
         2 => Just(Act::Restart),
         2 => (0..Crash::ALL.len(), any::<u64>()).prop_map(|(kind, seed)| Act::Crash(kind, seed)),
         1 => (0_u64..30).prop_map(Act::DieAfter),
@@ -134,7 +160,8 @@ impl Run {
                     let _ = feed.writer.note("a note");
                 }
             }
-            Act::Fault(fault) => self.fault(*fault),
+            Act::Fault(faults, times) => self.fault(faults.clone(), *times),
+            Act::Heal => self.rig.disk.heal(),
             Act::Restart => self.crash(Crash::Kill, 0),
             Act::Crash(kind, seed) => self.crash(Crash::ALL[*kind], *seed),
             Act::DieAfter(changes) => self.rig.disk.fail_after_changes(*changes),
@@ -144,6 +171,14 @@ impl Run {
             assert!(totals.balances());
             assert_eq!(totals.spooled, feed.writer.head().next_seq);
             assert_eq!(totals.spooled, self.model.durable.len() as u64);
+            if self.rig.disk.is_dead() {
+                return;
+            }
+            // A reader sees what is durable, or, while the head cannot be published, less.
+            let read = self.rig.read_all();
+            assert_eq!(read.damaged, [], "{:?}", read.reasons);
+            let ids = read.ids();
+            assert_eq!(ids, self.model.durable[..ids.len().min(self.model.durable.len())]);
         }
     }
 
@@ -170,19 +205,15 @@ impl Run {
         }
     }
 
-    fn fault(&mut self, fault: Fault) {
-        let mut armed = true;
+    fn fault(&mut self, faults: Vec<Fault>, mut times: u8) {
         self.rig.disk.fail_when(move |call| {
-            let (op, kind) = match fault {
-                Fault::Sync => (Op::SyncData, ErrorKind::Other),
-                Fault::Write => (Op::WriteAt, ErrorKind::Other),
-                Fault::Full => (Op::WriteAt, ErrorKind::StorageFull),
-                Fault::Create => (Op::CreateNew, ErrorKind::Other),
-                Fault::Rename => (Op::Rename, ErrorKind::Other),
-                Fault::SyncDir => (Op::SyncDir, ErrorKind::Other),
-                Fault::SetLen => (Op::SetLen, ErrorKind::Other),
+            let strikes = |fault: &&Fault| {
+                let (op, kind) = fault.strikes();
+                call.op == op && (kind != ErrorKind::StorageFull || call.path != "head")
             };
-            (call.op == op && std::mem::take(&mut armed)).then_some(kind)
+            let fault = faults.iter().find(strikes).filter(|_| times > 0)?;
+            times -= 1;
+            Some(fault.strikes().1)
         });
     }
 

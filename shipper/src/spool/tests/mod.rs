@@ -7,6 +7,7 @@ mod damage;
 mod full;
 mod lives;
 mod recovery;
+mod void;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

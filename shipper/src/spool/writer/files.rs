@@ -2,6 +2,9 @@
 //!
 //! A segment gets its name when its header (and what was adopted into it) is synced. The folder is synced before
 //! anything in it can count. A number is never used twice, whatever became of the file.
+//!
+//! A segment that is given up is void by what the next header says, not by its removal. Between the two a crash makes it
+//! an unsynced tail like any other, which recovery adopts: so what is in it is cut off where it cannot be removed.
 
 use std::io;
 use std::sync::Arc;
@@ -62,7 +65,12 @@ pub(super) struct Files {
     /// The last segment that was closed: what the next header names.
     pub(super) previous: Option<Previous>,
     next_number: u64,
+    /// What was given up and could not be removed.
+    left_over: Vec<String>,
 }
+
+/// More than so many left over files are left to the next opening.
+const MAX_LEFT_OVER: usize = 256;
 
 impl Files {
     pub(super) fn new(previous: Option<Previous>, next_number: u64) -> Self {
@@ -70,7 +78,28 @@ impl Files {
             current: None,
             previous,
             next_number,
+            left_over: Vec::new(),
         }
+    }
+
+    /// Removes a file that means nothing, durably; one that cannot be removed now is tried again.
+    pub(super) fn remove(&mut self, storage: &dyn Storage, path: String) -> bool {
+        let removed = remove_durably(storage, &path);
+        if !removed && self.left_over.len() < MAX_LEFT_OVER {
+            self.left_over.push(path);
+        }
+        removed
+    }
+
+    /// Tries again to remove what could not be removed. Whether nothing is left over.
+    pub(super) fn remove_left_over(&mut self, storage: &dyn Storage) -> bool {
+        while let Some(path) = self.left_over.last() {
+            if !remove_durably(storage, path) {
+                return false;
+            }
+            self.left_over.pop();
+        }
+        true
     }
 
     /// About how large the current segment's index block becomes, with `more` blocks.
@@ -99,11 +128,14 @@ impl Files {
         let temporary = format!("{FOLDER}/{number:016x}.tmp");
         let path = segment::path(number);
         let made = make(storage, &temporary, &path, &header, adopted);
-        let (file, len) = made.inspect_err(|_| {
-            // Best effort: recovery removes what stays.
-            let _ = storage.remove(&temporary);
-            let _ = storage.remove(&path);
-        })?;
+        let (file, len) = match made {
+            Ok(made) => made,
+            Err(failure) => {
+                self.remove(storage, temporary);
+                self.remove(storage, path);
+                return Err(failure);
+            }
+        };
         let mut current = Current::new(file, path, header);
         if let Some(adopted) = adopted {
             let shift = |block: &IndexEntry| IndexEntry {
@@ -125,10 +157,20 @@ impl Files {
 
     /// Gives up the current segment, in which nothing was ever synced: it is void for whoever finds it.
     pub(super) fn abandon(&mut self, storage: &dyn Storage) {
-        if let Some(current) = self.current.take() {
-            let _ = storage.remove(&current.path);
+        if let Some(current) = self.current.take()
+            && !self.remove(storage, current.path)
+        {
+            let _ = current.file.set_len(SegmentHeader::LEN as u64);
         }
     }
+}
+
+fn remove_durably(storage: &dyn Storage, path: &str) -> bool {
+    match storage.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return false,
+        Ok(()) | Err(_) => {}
+    }
+    storage.sync_dir(FOLDER).is_ok()
 }
 
 fn make(

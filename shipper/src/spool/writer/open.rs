@@ -65,8 +65,9 @@ impl Writer {
             // Nothing in a file without its final name ever counted.
             let _ = storage.remove(&format!("{FOLDER}/{name}"));
         }
+        let mut files = Files::new(found.previous, found.next_number);
         for number in &found.void {
-            let _ = storage.remove(&segment::path(*number));
+            files.remove(&*storage, segment::path(*number));
         }
         let head_file = HeadFile::open(&*storage, spool)?;
         let space = Space::new(&*storage, &options, &found.listing);
@@ -80,7 +81,7 @@ impl Writer {
             spool,
             head_file,
             unpublished: None,
-            files: Files::new(found.previous, found.next_number),
+            files,
             space,
             tip: found.trusted,
             synced: found.trusted,
@@ -95,9 +96,6 @@ impl Writer {
 
     /// Turns what recovery found into the state of a writer.
     fn take_over(&mut self, mut found: Recovered, report: &mut OpenReport) -> Result<(), SpoolError> {
-        for number in &found.void {
-            self.space.forget(*number);
-        }
         self.restore_window(&mut found)?;
         if let Some(keys) = &found.keys
             && let (Source::Scanned { index_at: 0, .. }, Some(header)) = (&keys.source, &keys.header)

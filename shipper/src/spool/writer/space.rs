@@ -189,6 +189,7 @@ impl Writer {
     pub fn maintain(&mut self, now: Timestamp) -> Maintenance {
         let monotonic = self.clock.monotonic();
         self.space.measure(&*self.storage, monotonic);
+        self.files.remove_left_over(&*self.storage);
         if !self.pending {
             if !self.notes.is_empty() || self.unpublished.is_some() {
                 // A failure is void like any other; the notes wait on.
@@ -221,11 +222,30 @@ impl Writer {
     }
 
     fn oldest_is_settled(&mut self, floor: &mut Option<u64>) -> bool {
-        let Some(&(oldest, _)) = self.space.segments.front() else {
+        let Some(oldest) = self.oldest() else {
             return false;
         };
         let floor = *floor.get_or_insert_with(|| self.floor());
         self.end_of(oldest) <= floor
+    }
+
+    /// The oldest segment that counts, when nothing void is in front of it: what tells that must not go first.
+    fn oldest(&mut self) -> Option<u64> {
+        if !self.files.remove_left_over(&*self.storage) {
+            return None;
+        }
+        loop {
+            let &(oldest, _) = self.space.segments.front()?;
+            let next = self.space.segments.get(1).map(|(next, _)| *next);
+            let header = next.and_then(|next| self.header_of(next));
+            if header.is_none_or(|header| segment::first_void(&header) > oldest) {
+                return Some(oldest);
+            }
+            if !self.files.remove(&*self.storage, segment::path(oldest)) {
+                return None;
+            }
+            self.space.forget(oldest);
+        }
     }
 
     /// Bytes of the segments at and after the place of the cursor that is furthest behind. All of them without a cursor.
@@ -299,7 +319,7 @@ impl Writer {
 
     /// Removes the oldest segment if it may go. `floor` keeps what the cursors said from one call to the next.
     fn drop_segment(&mut self, floor: &mut Option<u64>, now: Timestamp) -> bool {
-        let Some(&(oldest, _)) = self.space.segments.front() else {
+        let Some(oldest) = self.oldest() else {
             return false;
         };
         let floor = *floor.get_or_insert_with(|| self.floor());
@@ -346,7 +366,7 @@ impl Writer {
             self.seal();
         }
         let mut floor = None;
-        while let Some(&(oldest, _)) = self.space.segments.front() {
+        while let Some(oldest) = self.oldest() {
             // The next segment was made after the last block of this one was written.
             let Some(&(next, _)) = self.space.segments.get(1) else {
                 return;
