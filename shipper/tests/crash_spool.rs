@@ -21,7 +21,7 @@ use auditship::spool::storage::Storage;
 use auditship::spool::storage::sim::{Crash, SimStorage};
 use auditship::spool::{AppendError, SpoolError, Writer};
 use auditship::time::Timestamp;
-use support::cut::{Cut, Cutting};
+use support::cut::{Again, Cut, Cutting};
 use support::feed::{Given, Holdings, Size, Source, WITH_ID, event_id, open};
 use support::unsynced::Unsynced;
 
@@ -180,6 +180,7 @@ fn everything_acknowledged_survives_every_crash_at_every_change() {
         workload,
         reopen,
         check: |disk, promised: &Promised, cut: &Cut| check(disk, promised, cut),
+        again: Again::Everywhere,
     };
     let looked = cutting.run();
     println!("{} images of {} cuts", looked.images, looked.changes);
@@ -228,6 +229,7 @@ fn without_sync_the_same_checks_find_losses() {
         },
         reopen,
         check: |disk, promised: &Promised, cut: &Cut| check(disk, promised, cut),
+        again: Again::Everywhere,
     };
     let looked = std::panic::catch_unwind(|| cutting.run());
     assert!(looked.is_err(), "{looked:?}");

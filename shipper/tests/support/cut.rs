@@ -27,6 +27,17 @@ pub(crate) struct Cutting<W, R, C> {
     pub(crate) reopen: R,
     /// Judges an image, with the model of what was promised. Panics.
     pub(crate) check: C,
+    /// Where the process that opens an image first is cut.
+    pub(crate) again: Again,
+}
+
+/// Where the process that opens an image of a `kill` first is cut; after a power cut it is once, somewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// At every change, in every way.
+    Everywhere,
+    /// Once, somewhere.
+    Somewhere,
 }
 
 /// Where a run was cut: enough to make the same image again.
@@ -136,7 +147,7 @@ impl<W, R, C> Cutting<W, R, C> {
         (self.reopen)(&whole);
         let everywhere = (0..=whole.changes()).flat_map(|changes| Crash::ALL.map(|crash| (changes, crash)));
         let mut cuts: Vec<(u64, Crash)> = everywhere.collect();
-        if cut.crash != Crash::Kill {
+        if cut.crash != Crash::Kill || self.again == Again::Somewhere {
             // A seeded generator always gives numbers, and there is always a cut at 0.
             let chosen = SeededRandom::new(cut.seed).next_u64().unwrap_or(0) % cuts.len() as u64;
             cuts = vec![cuts[usize::try_from(chosen).unwrap_or(0)]];

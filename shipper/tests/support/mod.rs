@@ -3,4 +3,5 @@
 
 pub(crate) mod cut;
 pub(crate) mod feed;
+pub(crate) mod pipeline;
 pub(crate) mod unsynced;
