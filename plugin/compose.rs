@@ -23,9 +23,12 @@ use crate::properties::Properties;
 /// Every instance that was started, for hosts that end them all at once.
 static INSTANCES: Mutex<Vec<&'static Instance>> = Mutex::new(Vec::new());
 
-/// What the senders of all instances that end together get, before they are abandoned. Two seconds would be allowed; opening
-/// three spools again takes about half a second each, and a reload has three in all.
-const SENDERS: Duration = Duration::from_secs(1);
+/// What the senders of all instances that end together get, before they are abandoned. The host ends instances one after
+/// another; a reload has three seconds in all.
+const SENDERS: Duration = Duration::from_secs(2);
+
+/// What the senders of each instance get when those of others have used up [`SENDERS`]: enough for a receiver that answers.
+const AT_LEAST: Duration = Duration::from_millis(200);
 
 /// When the host began to end instances; none once it has started one again.
 static ENDING: Mutex<Option<Monotonic>> = Mutex::new(None);
@@ -69,11 +72,12 @@ pub(crate) fn start(properties: &Properties, kind: StartKind) -> Result<&'static
     Ok(instance)
 }
 
-/// Stops `instance`, whose senders get what is left of [`SENDERS`].
+/// Stops `instance`, whose senders get what is left of [`SENDERS`], or [`AT_LEAST`].
 pub(crate) fn stop(instance: &Instance) {
     let now = CLOCK.monotonic();
     let began = *lock(&ENDING).get_or_insert(now);
-    instance.stop(SENDERS.saturating_sub(now.since(began)));
+    let left = SENDERS.saturating_sub(now.since(began));
+    instance.stop(left.max(AT_LEAST));
 }
 
 /// Stops every instance that still runs.

@@ -7,11 +7,13 @@ mod common;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command as Process;
+use std::time::Duration;
 
 use auditship_testkit::artefacts::Artefact;
 use auditship_testkit::host::{FlushCode, HostVersion};
 use auditship_testkit::process::{HostProcess, setup, stanza};
 use auditship_testkit::protocol::{Chunk, Command, Reply, Setup, Stanza, Streams};
+use auditship_testkit::receiver::{Receiver as Answering, Reply as Answer};
 use common::{Hanging, Scratch, await_until, ids, records};
 
 /// The most stack that a flush may use, in bytes.
@@ -230,6 +232,49 @@ fn a_reload_while_a_receiver_hangs_takes_no_longer_than_three_seconds() {
         );
     }
     assert!(total <= 3_000, "{total} ms");
+}
+
+#[test]
+fn at_a_reload_senders_get_two_seconds_to_hear_their_answers() {
+    let scratch = Scratch::new();
+    let slow = Answering::start(
+        [Answer::After(
+            Duration::from_millis(1_500),
+            Box::new(Answer::Status(200)),
+        )],
+        Answer::Status(200),
+    );
+    let spool = scratch.text("spool-a");
+    let url = slow.url("/audit");
+    let properties = [
+        ("Id", "a"),
+        ("Spool", spool.as_str()),
+        ("Destination", "http"),
+        ("Url", url.as_str()),
+        ("Compression", "none"),
+        ("Batch_Max_Age", "1s"),
+    ];
+    let stanza = stanza("a", &properties);
+    let mut host = HostProcess::start(&library());
+    init_ok(&mut host, &stanza);
+    assert_eq!(host.flush("a", "audit", records(0..10)).code, FlushCode::Ok);
+    assert_eq!(slow.wait_for(1, common::PATIENCE).len(), 1);
+    host.reload(std::slice::from_ref(&stanza));
+    assert_eq!(host.flush("a", "audit", records(10..20)).code, FlushCode::Ok);
+    let requests = slow.wait_for(2, common::PATIENCE);
+    let first: Vec<_> = requests.iter().map(|request| first_id(&request.plain)).collect();
+    assert_eq!(
+        first,
+        ["00000000", "00000010"],
+        "the first batch was not asked again"
+    );
+    host.exit("a");
+}
+
+fn first_id(lines: &[u8]) -> String {
+    let line = lines.split(|&byte| byte == b'\n').next().unwrap();
+    let record: serde_json::Value = serde_json::from_slice(line).unwrap();
+    record["event"]["id"].as_str().unwrap().to_owned()
 }
 
 #[test]

@@ -27,7 +27,7 @@ use auditship_testkit::host::FlushCode;
 use auditship_testkit::process::{HostProcess, setup, stanza};
 use auditship_testkit::protocol::{Chunk, Command, Reply, Stanza};
 use auditship_testkit::receiver::{Receiver, Reply as Answer};
-use common::{PATIENCE, Scratch, await_until};
+use common::{PATIENCE, Scratch, await_until, is_soak};
 
 /// Steps at which a life ends, besides random moments.
 const STEPS: [&str; 16] = [
@@ -403,8 +403,4 @@ fn without_the_journal_the_storm_is_red() {
             .any(|violation| violation.contains("times at file")),
         "{violations:?}"
     );
-}
-
-fn is_soak() -> bool {
-    std::env::var_os("AUDITSHIP_SOAK").is_some()
 }

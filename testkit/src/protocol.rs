@@ -168,7 +168,7 @@ pub enum Reply {
         code: i32,
         /// How long it took.
         millis: u64,
-        /// Names of the plugin's threads that are still there.
+        /// Names of the plugin's threads that are still there: half a second later, in a reload at once.
         threads: Vec<String>,
     },
     /// After [`Command::ExitAll`].

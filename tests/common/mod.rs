@@ -157,6 +157,11 @@ impl Hanging {
     }
 }
 
+/// Whether the long tests run at full length.
+pub(crate) fn is_soak() -> bool {
+    std::env::var_os("AUDITSHIP_SOAK").is_some()
+}
+
 /// Says on the run's own standard error, past the test harness, that a scenario was skipped.
 pub(crate) fn skipped(name: &str, why: &str) {
     let _unheard = writeln!(std::io::stderr(), "skipped: {name} ({why})");

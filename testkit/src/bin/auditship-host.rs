@@ -255,15 +255,8 @@ impl Host {
         })
     }
 
-    /// Ends the workers, as the host does before it calls ExitCtx, and then the instance.
-    fn exit(&self, name: &str, mut running: Running) -> Result<(), Failure> {
-        running.jobs = None;
-        for worker in running.workers {
-            worker.join().map_err(|_| "a worker panicked")?;
-        }
-        let watch = Watch::start();
-        let code = running.instance.exit();
-        let millis = watch.elapsed().as_millis().try_into()?;
+    fn exit(&self, name: &str, running: Running) -> Result<(), Failure> {
+        let (code, millis) = end(running)?;
         self.answers.send(&Reply::Exit {
             instance: name.to_owned(),
             code,
@@ -279,8 +272,16 @@ impl Host {
             self.setup.library = library;
         }
         let new = Self::register(&self.setup, true, &self.answers)?;
-        for (name, running) in std::mem::take(&mut self.running) {
-            self.exit(&name, running)?;
+        for (instance, running) in std::mem::take(&mut self.running) {
+            let (code, millis) = end(running)?;
+            // At once: waiting for abandoned threads to go would be measured as the plugin's time.
+            let threads = threads()?.into_iter().map(|(name, _)| name).collect();
+            self.answers.send(&Reply::Exit {
+                instance,
+                code,
+                millis,
+                threads,
+            });
         }
         std::mem::replace(&mut self.plugin, new).unload();
         for stanza in stanzas {
@@ -290,6 +291,17 @@ impl Host {
         self.answers.send(&Reply::Reloaded { millis });
         Ok(())
     }
+}
+
+/// Ends the workers, as the host does before it calls ExitCtx, and then the instance: its answer, and how long it took.
+fn end(mut running: Running) -> Result<(i32, u64), Failure> {
+    running.jobs = None;
+    for worker in running.workers {
+        worker.join().map_err(|_| "a worker panicked")?;
+    }
+    let watch = Watch::start();
+    let code = running.instance.exit();
+    Ok((code, watch.elapsed().as_millis().try_into()?))
 }
 
 fn next(queue: &Mutex<Receiver<Job>>) -> Option<Job> {

@@ -1,7 +1,7 @@
 //! The host's inputs: whether what is on its way to a stanza of ours survives the host.
 
 use super::finding::Finding;
-use super::stanzas::is_ours;
+use super::stanzas::{is_on, is_ours};
 use crate::cli::host::{HostConfig, HostSection, SectionKind};
 
 /// Finds inputs whose chunks are only in memory until we have them.
@@ -42,10 +42,6 @@ pub(super) fn check(host: &HostConfig, findings: &mut Vec<Finding>) {
                        without it";
         findings.push(Finding::error(&input.place, message));
     }
-}
-
-fn is_on(value: &str) -> bool {
-    ["on", "true", "yes"].contains(&value.to_ascii_lowercase().as_str())
 }
 
 /// Whether records of `input` can have a tag that `output` matches. Says yes where it cannot be told.

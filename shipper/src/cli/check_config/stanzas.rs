@@ -53,11 +53,15 @@ pub(super) fn check<'a>(
     findings: &mut Vec<Finding>,
 ) -> Vec<Checked<'a>> {
     let ours: Vec<&HostSection> = host.sections.iter().filter(|section| is_ours(section)).collect();
+    let reloads = host.sections.iter().any(|section| {
+        section.kind == SectionKind::Service && section.value("hot_reload").is_some_and(is_on)
+    });
     let checked: Vec<Checked<'a>> = ours
         .into_iter()
         .map(|section| {
             keys(section, findings);
-            delivery(section, findings);
+            retries(section, findings);
+            workers(section, reloads, findings);
             let config = config(section, environment, findings);
             Checked { section, config }
         })
@@ -104,6 +108,11 @@ impl Taken {
     }
 }
 
+/// Whether the host takes `value` as yes.
+pub(super) fn is_on(value: &str) -> bool {
+    ["on", "true", "yes"].contains(&value.to_ascii_lowercase().as_str())
+}
+
 /// What the host makes of a key that never reaches a plugin; `None` when it is no such key.
 fn taken(key: &str, value: &str) -> Option<Taken> {
     if let Some((_, instead)) = TAKEN.iter().find(|(name, _)| *name == key) {
@@ -111,14 +120,13 @@ fn taken(key: &str, value: &str) -> Option<Taken> {
             "is read by Fluent Bit and never reaches auditship: {instead}"
         )));
     }
-    let switched_on = ["on", "true", "yes"].contains(&value.to_ascii_lowercase().as_str());
     match key {
         "storage.total_limit_size" => Some(Taken::Error(
             "makes Fluent Bit drop its oldest chunks while the spool is full: leave it out, and bound the spool with \
              `Max_Bytes`"
                 .to_owned(),
         )),
-        "tls" if switched_on => Some(Taken::Error(
+        "tls" if is_on(value) => Some(Taken::Error(
             "stops Fluent Bit, which knows no TLS of a plugin's: an `https://` URL is all that auditship needs".to_owned(),
         )),
         _ if key.starts_with("tls") => Some(Taken::Warning(
@@ -136,8 +144,8 @@ fn taken(key: &str, value: &str) -> Option<Taken> {
     }
 }
 
-/// Whether the host hands over without losing or standing still.
-fn delivery(section: &HostSection, findings: &mut Vec<Finding>) {
+/// Whether the host offers a chunk again until it is taken.
+fn retries(section: &HostSection, findings: &mut Vec<Finding>) {
     const LOSES: &str = "Fluent Bit drops a chunk that was refused twice, as when the spool is full";
     match section.property("retry_limit") {
         None => findings.push(Finding::error(
@@ -158,8 +166,25 @@ fn delivery(section: &HostSection, findings: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+/// Whether the host goes on while records are synced, and lives on when it is reloaded: Fluent Bit 5.1.1 at least starts
+/// the workers of an external plugin twice, stop one set of them, and the other reads what a reload has freed.
+fn workers(section: &HostSection, reloads: bool, findings: &mut Vec<Finding>) {
+    let workers = section.property("workers");
+    if reloads {
+        if let Some(workers) = workers.filter(|workers| workers.value != "0") {
+            let message = format!(
+                "`Workers {}` with `Hot_Reload On`: Fluent Bit (5.1.1 at least) crashes soon after a hot reload when an external \
+                 plugin has workers; leave out one of the two",
+                workers.value
+            );
+            findings.push(Finding::warning(&workers.place, message));
+        }
+        return;
+    }
     const STANDS: &str = "every input and output of Fluent Bit stands still while records are synced to disk";
-    match section.property("workers") {
+    match workers {
         None => findings.push(Finding::warning(
             &section.place,
             format!("without `Workers 1` {STANDS}"),

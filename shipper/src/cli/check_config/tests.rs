@@ -193,6 +193,30 @@ fn what_lets_the_host_lose_records() {
 }
 
 #[test]
+fn workers_where_the_host_is_reloaded() {
+    let files = Files::new();
+    let reloaded = |stanza: &str| {
+        let text = SOUND.replace("[SERVICE]\n", "[SERVICE]\n    Hot_Reload On\n");
+        files.findings("a.conf", &format!("{text}{stanza}    Spool DIR/s\n"))
+    };
+    assert_eq!(
+        reloaded(STANZA),
+        [
+            "a.conf:11: warning: `Workers 1` with `Hot_Reload On`: Fluent Bit (5.1.1 at least) crashes soon after a hot reload when an \
+             external plugin has workers; leave out one of the two"
+        ]
+    );
+    assert_eq!(
+        reloaded(&STANZA.replace("    Workers 1\n", "")),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        reloaded(&STANZA.replace("Workers 1", "Workers 0")),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
 fn several_stanzas() {
     const FIXES: &str = "give each stanza an `Id` and a `Spool` of its own, or write one stanza whose `Config_File` has several \
                          [[destination]] tables";
