@@ -1,0 +1,133 @@
+//! What a backlog costs: the memory of `auditship run` while it drains one, and opening a cold spool that holds one.
+//!
+//! `cargo run --release -p auditship-benches --bin backlog -- drain BYTES | open BYTES`, `BYTES` as in `500MB` or `10GiB`. Writes so many
+//! bytes to the directory for temporary files ($TMPDIR), uncompressed, so that as many go through the shipper. `drain`
+//! fails at 64 MB of peak resident memory, `open` at 500 ms or 64 MiB read. `open` wants root, to empty the kernel's
+//! caches; without it says that the spool was warm.
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints")]
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use auditship::config::{ByteSize, Config};
+use auditship::destination::Compression;
+use auditship::instance::Instance;
+use auditship_benches::backlog::{self, Until};
+use auditship_benches::sink::Sink;
+use auditship_testkit::artefacts::Artefact;
+
+/// Peak resident memory of a process that drains, in bytes.
+const MEMORY: u64 = 64_000_000;
+/// Opening a cold spool.
+const OPENING: Duration = Duration::from_millis(500);
+/// Bytes read for that.
+const READ: u64 = 64 << 20;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["drain", bytes] => drain(bytes.parse::<ByteSize>()?.0),
+        ["open", bytes] => open(bytes.parse::<ByteSize>()?.0),
+        _ => Err("usage: backlog drain|open BYTES".into()),
+    }
+}
+
+fn drain(bytes: u64) -> Result<(), Box<dyn Error>> {
+    let sink = Sink::start()?;
+    let directory = tempfile::tempdir()?;
+    let config = filled(directory.path(), &sink, bytes)?;
+    let since = Instant::now();
+    let mut child = Command::new(Artefact::Binary.path())
+        .args(["run", "-c"])
+        .arg(directory.path().join("auditship.toml"))
+        .spawn()?;
+    let drained = await_empty(&mut child, &config);
+    let took = since.elapsed();
+    let peak = peak_memory(child.id());
+    child.kill()?;
+    child.wait()?;
+    drained?;
+    let peak = peak?;
+    println!(
+        "{bytes} bytes drained in {:.1} s, {} requests, {} bytes sent; peak resident memory {peak} bytes",
+        took.as_secs_f64(),
+        sink.requests(),
+        sink.body_bytes(),
+    );
+    match peak {
+        ..MEMORY => Ok(()),
+        _ => Err(format!("the bar is {MEMORY}").into()),
+    }
+}
+
+fn open(bytes: u64) -> Result<(), Box<dyn Error>> {
+    let sink = Sink::start()?;
+    let directory = tempfile::tempdir()?;
+    let config = filled(directory.path(), &sink, bytes)?;
+    rustix::fs::sync();
+    let cold = fs::write("/proc/sys/vm/drop_caches", "3").is_ok();
+    let before = bytes_read()?;
+    let since = Instant::now();
+    let instance = Instance::start(&config, &backlog::outside())?;
+    let took = since.elapsed();
+    let read = bytes_read()? - before;
+    instance.stop(Duration::from_secs(1));
+    println!(
+        "a {} spool of {bytes} bytes opened for writing and shipping in {:.0} ms, {read} bytes read",
+        if cold { "cold" } else { "WARM" },
+        took.as_secs_f64() * 1e3
+    );
+    if took > OPENING || read > READ {
+        return Err(format!("the bars are {} ms and {READ} bytes", OPENING.as_millis()).into());
+    }
+    Ok(())
+}
+
+fn filled(directory: &Path, sink: &Sink, bytes: u64) -> Result<Config, Box<dyn Error>> {
+    let destination = format!(
+        "id = \"sink\"\ntype = \"http\"\nurl = \"http://{}/\"\ncompression = \"gzip\"\ncompression_level = 1\n",
+        sink.address()
+    );
+    let config = backlog::config(directory, &destination)?;
+    backlog::fill(&config, Compression::None, Until::Bytes(bytes))?;
+    Ok(config)
+}
+
+/// Waits until `auditship status` shows that nothing is pending.
+fn await_empty(child: &mut Child, config: &Config) -> Result<(), Box<dyn Error>> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Err(format!("auditship run ended: {status}").into());
+        }
+        let status = Command::new(Artefact::Binary.path())
+            .args(["status", "--json", "--spool"])
+            .arg(&config.spool.path)
+            .output()?;
+        let text = String::from_utf8(status.stdout)?;
+        if text.contains("\"pending\":0") {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// The most memory that process `pid` ever had resident, in bytes.
+fn peak_memory(pid: u32) -> Result<u64, Box<dyn Error>> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kilobytes = field(&status, "VmHWM:").ok_or("no VmHWM")?;
+    Ok(kilobytes * 1024)
+}
+
+/// Bytes that this process has read by system calls, from wherever.
+fn bytes_read() -> Result<u64, Box<dyn Error>> {
+    Ok(field(&fs::read_to_string("/proc/self/io")?, "rchar:").ok_or("no rchar")?)
+}
+
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
