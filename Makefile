@@ -42,11 +42,15 @@ soak: ## The long tests at full length
 	AUDITSHIP_SOAK=1 $(CARGO) test --locked --workspace -- --nocapture soak
 
 .PHONY: bench
-bench: ## Cost of ingest, as a ratio against a baseline in the same run
-	$(CARGO) run --release --locked -p auditship-benches --bin ingest
+bench: ## Cost of ingest and of shipping against baselines in the same run, memory and opening with a backlog (15 GB of disk)
+	$(CARGO) run --release --locked -p auditship-benches --bin ingest -- --check
+	$(CARGO) run --release --locked -p auditship-benches --bin shipping -- --check
+	$(CARGO) run --release --locked -p auditship-benches --bin backlog -- drain 500MB
+	$(CARGO) run --release --locked -p auditship-benches --bin backlog -- drain 5GB
+	$(CARGO) run --release --locked -p auditship-benches --bin backlog -- open 10GB
 
 .PHONY: fuzz-smoke
-fuzz-smoke: ## Each fuzz target for 30 seconds
+fuzz-smoke: ## Each fuzz target for 60 seconds
 	scripts/fuzz-smoke.sh
 
 .PHONY: lint

@@ -57,7 +57,11 @@ pub fn config(directory: &Path, destination: &str) -> Result<Config, Box<dyn Err
         ROOM >> 30,
     );
     std::fs::write(&file, text)?;
-    Ok(Config::from_toml(&file, &Environment::empty(), Strictness::Strict)?)
+    Ok(Config::from_toml(
+        &file,
+        &Environment::empty(),
+        Strictness::Strict,
+    )?)
 }
 
 /// Fills the spool of `config`, its blocks compressed as `compression` says.

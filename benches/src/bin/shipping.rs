@@ -115,12 +115,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         options.records, options.rounds
     );
     println!("{:<34} {:>10} {:>14}", "", "seconds", "processor s");
-    for (name, rounds) in [("flate2 + write (baseline)", &base), ("spool -> gzip -> HTTP", &ours)] {
-        println!("{name:<34} {:>10.3} {:>14.3}", best(rounds, |took| took.wall), best(rounds, |took| took.processor));
+    for (name, rounds) in [
+        ("flate2 + write (baseline)", &base),
+        ("spool -> gzip -> HTTP", &ours),
+    ] {
+        println!(
+            "{name:<34} {:>10.3} {:>14.3}",
+            best(rounds, |took| took.wall),
+            best(rounds, |took| took.processor)
+        );
     }
     let ratio = |of: fn(&Took) -> Duration| best(&ours, of) / best(&base, of);
     let wall = ratio(|took| took.wall);
-    println!("{:<34} {wall:>10.3} {:>14.3}", "ratio", ratio(|took| took.processor));
+    println!(
+        "{:<34} {wall:>10.3} {:>14.3}",
+        "ratio",
+        ratio(|took| took.processor)
+    );
     if options.check && wall > BAR {
         return Err(format!("{wall:.3} is above the bar of {BAR}").into());
     }
@@ -128,7 +139,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn best(rounds: &[Took], of: impl Fn(&Took) -> Duration) -> f64 {
-    rounds.iter().map(|took| of(took).as_secs_f64()).fold(f64::INFINITY, f64::min)
+    rounds
+        .iter()
+        .map(|took| of(took).as_secs_f64())
+        .fold(f64::INFINITY, f64::min)
 }
 
 /// A configuration with one destination, `id`.
@@ -149,7 +163,10 @@ fn lines_of(config: &Config) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
         match reader.next()? {
             ReadStep::Block(block) => {
                 for (_, _, json) in block.records() {
-                    if bodies.last().is_some_and(|body: &Vec<u8>| body.len() + json.len() + 1 > BATCH) {
+                    if bodies
+                        .last()
+                        .is_some_and(|body: &Vec<u8>| body.len() + json.len() + 1 > BATCH)
+                    {
                         bodies.push(Vec::new());
                     }
                     if let Some(body) = bodies.last_mut() {
@@ -174,7 +191,11 @@ fn baseline(bodies: &[Vec<u8>], sink: &Sink) -> Result<(), Box<dyn Error>> {
         let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::new(LEVEL));
         encoder.write_all(body)?;
         let compressed = encoder.finish()?;
-        write!(stream, "POST / HTTP/1.1\r\nHost: sink\r\nContent-Length: {}\r\n\r\n", compressed.len())?;
+        write!(
+            stream,
+            "POST / HTTP/1.1\r\nHost: sink\r\nContent-Length: {}\r\n\r\n",
+            compressed.len()
+        )?;
         stream.write_all(&compressed)?;
         loop {
             line.clear();
