@@ -234,6 +234,7 @@ fn commands_are_kept_for_whoever_comes() {
     for arguments in [
         vec!["dead-letter", "retry", "--all", "archive", "--spool", "SPOOL"],
         vec!["quarantine", "retry", "--all", "--spool", "SPOOL"],
+        vec!["quarantine", "discard", "--all", "--spool", "SPOOL"],
         vec!["replay", "archive", "--from", "0", "--spool", "SPOOL"],
     ] {
         let outcome = fixture.run(&arguments);

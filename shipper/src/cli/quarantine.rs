@@ -15,7 +15,7 @@ use crate::config::Environment;
 use crate::control::commands::{BlockPlace, Command, QuarantinedBlocks};
 use crate::instance::quarantine;
 
-/// Input that could not be decoded: list it, or have it decoded again.
+/// Input that could not be decoded: list it, have it decoded again, or give it up.
 #[derive(Args, Debug)]
 pub(super) struct Quarantine {
     #[command(subcommand)]
@@ -26,6 +26,7 @@ pub(super) struct Quarantine {
 enum Action {
     List(List),
     Retry(Retry),
+    Discard(Discard),
 }
 
 /// List quarantined input: place, time, bytes, reason, and where it came from.
@@ -45,6 +46,21 @@ struct Retry {
     #[arg(value_name = "PLACE", required_unless_present = "all", conflicts_with = "all")]
     places: Vec<PlaceName>,
     /// All that nothing has been got out of yet
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    spool: SpoolOption,
+    #[command(flatten)]
+    patience: Patience,
+}
+
+/// Give quarantined input up for good, and its room back. A note in the spool says what was discarded.
+#[derive(Args, Debug)]
+struct Discard {
+    /// The places, as `list` names them: SEGMENT-OFFSET
+    #[arg(value_name = "PLACE", required_unless_present = "all", conflicts_with = "all")]
+    places: Vec<PlaceName>,
+    /// Everything in quarantine
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -82,6 +98,7 @@ impl Quarantine {
         match &self.action {
             Action::List(list) => list.run(environment, output),
             Action::Retry(retry) => retry.run(environment, output),
+            Action::Discard(discard) => discard.run(environment, output),
         }
     }
 }
@@ -121,17 +138,33 @@ impl List {
 impl Retry {
     fn run(&self, environment: &Environment, output: &mut Output<'_>) -> Result<Exit, Failure> {
         let opened = self.spool.open(environment)?;
-        let which = if self.all {
-            QuarantinedBlocks::All
-        } else {
-            QuarantinedBlocks::These(self.places.iter().map(|PlaceName(place)| *place).collect())
-        };
+        let which = blocks(self.all, &self.places);
         request::send(
             &opened,
             &Command::QuarantineRetry { which },
             &self.patience,
             output,
         )
+    }
+}
+
+impl Discard {
+    fn run(&self, environment: &Environment, output: &mut Output<'_>) -> Result<Exit, Failure> {
+        let opened = self.spool.open(environment)?;
+        let which = blocks(self.all, &self.places);
+        request::send(
+            &opened,
+            &Command::QuarantineDiscard { which },
+            &self.patience,
+            output,
+        )
+    }
+}
+
+fn blocks(all: bool, places: &[PlaceName]) -> QuarantinedBlocks {
+    match all {
+        true => QuarantinedBlocks::All,
+        false => QuarantinedBlocks::These(places.iter().map(|PlaceName(place)| *place).collect()),
     }
 }
 

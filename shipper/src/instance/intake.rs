@@ -13,14 +13,14 @@ use std::sync::Arc;
 use super::quarantine;
 use super::report::Report;
 use super::{Outside, Program};
-use crate::control::commands::{self, Command, Outcome};
+use crate::control::commands::{self, BlockPlace, Command, Outcome};
 use crate::control::log::{Level, Log};
 use crate::control::{self, Role};
 use crate::ingest::{self, Chunk, Ingest};
 use crate::record::Position;
 use crate::spool::draft::{Draft, SourceFormat};
 use crate::spool::storage::Storage;
-use crate::spool::{AppendError, SpoolError, Writer, WriterOptions};
+use crate::spool::{self, AppendError, IoFailure, SpoolError, Writer, WriterOptions};
 use crate::time::{Clock, Monotonic};
 
 /// What a chunk is answered with.
@@ -61,7 +61,7 @@ impl Intake {
         program: &Program,
     ) -> Result<Self, SpoolError> {
         let instance = options.id.clone();
-        let drops = options.on_full == crate::spool::OnFull::DropOldest;
+        let drops = options.on_full == spool::OnFull::DropOldest;
         let (writer, opened) = Writer::open(
             Arc::clone(&storage),
             options,
@@ -211,6 +211,7 @@ impl Intake {
         for due in due {
             let outcome = match &due.command {
                 Command::QuarantineRetry { which } => quarantine::retry(self, which),
+                Command::QuarantineDiscard { which } => quarantine::discard(self, which),
                 Command::Reclaim => self.reclaim(),
                 _ => Outcome::Refused {
                     message: "this version of the writer does not know that command".to_owned(),
@@ -229,6 +230,20 @@ impl Intake {
         Outcome::Done {
             message: format!("removed {removed} delivered segments"),
         }
+    }
+
+    /// Says something in the spool that must be possible when it is full, durably.
+    pub(super) fn notice(&mut self, text: &str) -> Result<(), AppendError> {
+        self.writer.notice(text)?;
+        self.writer.sync().map(drop)
+    }
+
+    /// The quarantine block at `place` need not be kept any longer.
+    pub(super) fn settle_quarantined(&mut self, place: BlockPlace) -> Result<(), IoFailure> {
+        self.writer.settle_quarantined(spool::Position {
+            segment: place.segment,
+            offset: place.offset,
+        })
     }
 
     /// Where the spool is.

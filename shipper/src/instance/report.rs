@@ -60,7 +60,8 @@ impl Report {
                 class: "undecodable".to_owned(),
                 at: chunk.received_at,
                 message: format!("{}: {}", region.origin, region.reason),
-                hint: "see `auditship quarantine list`, then `auditship quarantine retry`".to_owned(),
+                hint: "see `auditship quarantine list`, then `auditship quarantine retry` or `discard`"
+                    .to_owned(),
             });
         }
     }
@@ -166,7 +167,9 @@ fn class_of(error: &AppendError) -> &'static str {
 
 fn hint_of(error: &AppendError) -> &'static str {
     match class_of(error) {
-        "disk_full" => "make a destination deliver (`auditship status`), raise max_bytes, or free the disk",
+        "disk_full" => {
+            "make a destination deliver (`auditship status`), look after what is in quarantine (`auditship quarantine list`), raise max_bytes, or free the disk"
+        }
         "io" => "look at the disk and at the kernel's log",
         _ => "",
     }

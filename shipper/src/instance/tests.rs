@@ -2,12 +2,16 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::*;
-use crate::config::{SpoolConfig, Strictness};
+use crate::config::quantity::ByteSize;
+use crate::config::{MaxBytes, SpoolConfig, Strictness};
 use crate::control::commands::{self, Command, Outcome, QuarantinedBlocks};
 use crate::random::SeededRandom;
+use crate::spool::cursor::Cursor;
 use crate::spool::draft::SourceFormat;
+use crate::spool::storage::Storage as _;
 use crate::spool::storage::sim::{Crash, Op, SimStorage};
 use crate::spool::{AppendError, Block, Kinds, ReadStep, Reader};
 use crate::time::{ManualClock, Timestamp};
@@ -59,6 +63,19 @@ impl Bench {
         .expect("the disk works")
     }
 
+    /// Gives a command; what it was answered when it was done.
+    fn order(&self, intake: &mut Intake, command: &Command) -> String {
+        let seed = SeededRandom::new(u64::try_from(self.clock.wall().0).expect("after 1970"));
+        let submitted = commands::submit(&self.disk, &seed, self.clock.wall(), "test", command);
+        let ticket = submitted.expect("room for a command");
+        self.clock.advance(Duration::from_secs(2));
+        intake.tick();
+        match commands::answer_to(&self.disk, &ticket).expect("readable") {
+            Some(Outcome::Done { message }) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn blocks(&self) -> Vec<Arc<Block>> {
         let mut reader = Reader::open(Arc::new(self.disk.clone()))
             .expect("a spool")
@@ -71,6 +88,12 @@ impl Bench {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    /// Of each block in quarantine, how many records retries got out of it.
+    fn quarantined(&self) -> Vec<u64> {
+        let listed = quarantine::list(Arc::new(self.disk.clone())).expect("readable");
+        listed.iter().map(|block| block.recovered).collect()
     }
 
     fn lines(&self) -> Vec<String> {
@@ -191,22 +214,13 @@ fn what_cannot_be_decoded_is_kept_and_a_retry_finds_the_events_behind_the_damage
     assert_eq!(intake.accept(&[chunk]).0, vec![Answer::Accepted]);
     assert_eq!(bench.lines().len(), 1);
 
-    let submitted = commands::submit(
-        &bench.disk,
-        &SeededRandom::new(3),
-        bench.clock.wall(),
-        "test",
-        &Command::QuarantineRetry {
-            which: QuarantinedBlocks::All,
-        },
-    );
-    let ticket = submitted.expect("room for a command");
-    intake.tick();
-    let answer = commands::answer_to(&bench.disk, &ticket).expect("readable");
-    let Some(Outcome::Done { message }) = answer else {
-        panic!("{answer:?}")
+    let retry = Command::QuarantineRetry {
+        which: QuarantinedBlocks::All,
     };
-    assert_eq!(message, "1 blocks tried, 1 records recovered");
+    assert_eq!(
+        bench.order(&mut intake, &retry),
+        "1 blocks tried, 1 records recovered"
+    );
     let lines = bench.lines();
     assert!(lines[1].starts_with("{\"n\":2,"), "{lines:?}");
     let listed = quarantine::list(Arc::new(bench.disk.clone())).expect("readable");
@@ -226,4 +240,122 @@ fn what_cannot_be_decoded_is_kept_and_a_retry_finds_the_events_behind_the_damage
         ),
         (2, 1, 16)
     );
+}
+
+/// Two chunks with an event behind damage, and then all that is in the log is delivered and removed.
+fn carried(bench: &Bench, intake: &mut Intake) {
+    let event = |n: u8| [0x92, 0xd7, 0x00, 0, 0, 0, 1, 0, 0, 0, 0, 0x81, 0xa1, b'n', n];
+    for n in [1, 2] {
+        let bytes = [&[0xc1][..], &event(n)].concat();
+        let chunk = Chunk {
+            source: SourceFormat::FluentBit,
+            bytes: &bytes,
+            ..lines(b"")
+        };
+        assert_eq!(intake.accept(&[chunk]).0, vec![Answer::Accepted]);
+    }
+    let spool = intake.writer().spool_id();
+    let cursor = Cursor::open_or_create(Arc::new(bench.disk.clone()), "archive", spool, 0).expect("a cursor");
+    assert_eq!(cursor.state().committed, 0);
+    // The first seals; without a record in it what it seals is settled.
+    bench.order(intake, &Command::Reclaim);
+    assert_eq!(intake.accept(&[lines(b"{}")]).0, vec![Answer::Accepted]);
+    bench.order(intake, &Command::Reclaim);
+    let blocks = bench.blocks();
+    assert!(
+        blocks.iter().all(|block| block.quarantine().is_none()),
+        "{blocks:?}"
+    );
+    assert_eq!(bench.quarantined(), [0, 0]);
+}
+
+#[test]
+fn a_retry_gets_records_out_of_what_has_outlived_its_segment() {
+    let bench = Bench::new();
+    let mut intake = bench.intake();
+    carried(&bench, &mut intake);
+    let retry = Command::QuarantineRetry {
+        which: QuarantinedBlocks::All,
+    };
+    assert_eq!(
+        bench.order(&mut intake, &retry),
+        "2 blocks tried, 2 records recovered"
+    );
+    assert_eq!(bench.lines().len(), 3);
+    assert_eq!(bench.quarantined(), [0; 0], "and it is not kept any longer");
+    assert_eq!(
+        bench.order(&mut intake, &retry),
+        "0 blocks tried, 0 records recovered"
+    );
+}
+
+#[test]
+fn a_discard_removes_what_it_names_and_leaves_a_note_also_when_the_spool_is_full() {
+    let mut bench = Bench::new();
+    let mut intake = bench.intake();
+    carried(&bench, &mut intake);
+    let listed = quarantine::list(Arc::new(bench.disk.clone())).expect("readable");
+    drop(intake);
+    bench.config.spool.max_bytes = MaxBytes::Size(ByteSize(1));
+    let mut intake = bench.intake();
+    assert!(matches!(
+        intake.accept(&[lines(b"{}")]).0[..],
+        [Answer::Refused(AppendError::Full { .. })]
+    ));
+    let discard = Command::QuarantineDiscard {
+        which: QuarantinedBlocks::These(vec![listed[0].place]),
+    };
+    assert_eq!(
+        bench.order(&mut intake, &discard),
+        "1 blocks of 16 bytes discarded"
+    );
+    assert_eq!(bench.quarantined(), [0]);
+    let discard = Command::QuarantineDiscard {
+        which: QuarantinedBlocks::All,
+    };
+    assert_eq!(
+        bench.order(&mut intake, &discard),
+        "1 blocks of 16 bytes discarded"
+    );
+    assert_eq!(bench.quarantined(), [0; 0]);
+    let notes: Vec<String> = bench.blocks().iter().filter_map(|block| block.note()).collect();
+    let discarded = notes
+        .iter()
+        .filter(|note| note.starts_with("quarantine discarded: segment 0 offset "));
+    assert_eq!(discarded.count(), 2, "{notes:?}");
+}
+
+#[test]
+fn a_discard_that_a_crash_cuts_anywhere_is_done_when_it_is_given_out_again() {
+    for changes in 0.. {
+        let bench = Bench::new();
+        let mut intake = bench.intake();
+        carried(&bench, &mut intake);
+        let discard = Command::QuarantineDiscard {
+            which: QuarantinedBlocks::All,
+        };
+        let random = SeededRandom::new(4);
+        commands::submit(&bench.disk, &random, bench.clock.wall(), "test", &discard).expect("room");
+        bench.clock.advance(Duration::from_secs(2));
+        bench.disk.fail_after_changes(changes);
+        intake.tick();
+        let reached = bench.disk.is_dead();
+        drop(intake);
+        for crash in Crash::ALL {
+            let bench = Bench {
+                disk: bench.disk.crash(crash, changes),
+                ..Bench::new()
+            };
+            let mut intake = bench.intake();
+            intake.tick();
+            assert_eq!(bench.quarantined(), [0; 0], "{crash:?} after {changes}");
+            let listed = bench.disk.list("quarantine").expect("a folder");
+            let blocks = listed.iter().filter(|entry| entry.name.ends_with(".block"));
+            assert_eq!(blocks.count(), 0, "{crash:?} after {changes}");
+        }
+        if !reached {
+            assert!(changes > 5, "{changes} are too few to say something");
+            break;
+        }
+    }
 }

@@ -28,6 +28,7 @@ pub mod identity;
 mod keys;
 mod meta;
 pub mod names;
+pub mod quarantine;
 mod reader;
 mod recovery;
 mod scan;

@@ -32,6 +32,11 @@ pub enum Command {
         /// Which.
         which: QuarantinedBlocks,
     },
+    /// Give quarantined input up: nobody wants it any more. Twice: the same as once.
+    QuarantineDiscard {
+        /// Which.
+        which: QuarantinedBlocks,
+    },
     /// Make room now: remove what all destinations have, whatever `retain` says. Twice: the same as once.
     Reclaim,
     /// End a hold and try now. Twice: the same as once, or the end of a hold that was made in between.
@@ -107,7 +112,7 @@ impl Command {
             | Self::Release { .. }
             | Self::Remove { .. }
             | Self::Replay { .. } => Role::Shipper,
-            Self::QuarantineRetry { .. } | Self::Reclaim => Role::Writer,
+            Self::QuarantineRetry { .. } | Self::QuarantineDiscard { .. } | Self::Reclaim => Role::Writer,
         }
     }
 
@@ -119,7 +124,7 @@ impl Command {
             | Self::Release { destination }
             | Self::Remove { destination }
             | Self::Replay { destination, .. } => Some(destination),
-            Self::QuarantineRetry { .. } | Self::Reclaim => None,
+            Self::QuarantineRetry { .. } | Self::QuarantineDiscard { .. } | Self::Reclaim => None,
         }
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! # Out of scope
 //! Deciding that a record is one, and sending it again ([`crate::deliver`]). Payloads of bytes that are no record:
-//! quarantine is a part of the log.
+//! [`super::quarantine`].
 //!
 //! # Invariants
 //! 1. A letter's name is its record's identity: after a crash between the letter and the cursor the same letter is
@@ -28,7 +28,7 @@ use serde_json::value::RawValue;
 
 use super::identity::{Epoch, Key, RecordId};
 use super::names::{self, BadName};
-use super::storage::{EntryKind, Storage, read_small};
+use super::storage::{EntryKind, Storage, read_small, write_whole};
 use crate::time::Timestamp;
 
 /// The folder of all dead letters, relative to the spool.
@@ -108,7 +108,7 @@ pub fn put_all(
         let path = path_in(&folder, letter.id.epoch, letter.id.seq);
         file::encode(destination, letter)
             .map_err(io::Error::from)
-            .and_then(|bytes| write(storage, &path, &bytes))
+            .and_then(|bytes| write_whole(storage, &path, &bytes))
             .map_err(|error| DeadLetterError::io(&path, "write", &error))?;
     }
     storage
@@ -238,19 +238,6 @@ fn folder_of(destination: &str) -> Result<String, DeadLetterError> {
 
 fn path_in(folder: &str, epoch: Epoch, seq: u64) -> String {
     format!("{folder}/{}", file::name(epoch, seq))
-}
-
-/// As [`super::storage::write_atomic`], but the folder is left to be synced by the caller.
-fn write(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Result<()> {
-    let temporary = format!("{path}.tmp");
-    match storage.remove(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let file = storage.create_new(&temporary)?;
-    file.write_at(0, bytes)?;
-    file.sync_data()?;
-    storage.rename(&temporary, path)
 }
 
 /// Why a dead letter cannot be written, read or removed.

@@ -173,6 +173,15 @@ pub fn read_small(storage: &dyn Storage, path: &str, limit: usize) -> io::Result
 /// # Errors
 /// Whatever a step gives; the old content is then still there, and perhaps a `.tmp` file, which the next call replaces.
 pub fn write_atomic(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Result<()> {
+    write_whole(storage, path, bytes)?;
+    storage.sync_dir(parent(path))
+}
+
+/// As [`write_atomic`], but the folder is left to be synced by the caller, once for several files.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_whole(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Result<()> {
     let temporary = format!("{path}.tmp");
     match storage.remove(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -181,8 +190,7 @@ pub fn write_atomic(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Resu
     let file = storage.create_new(&temporary)?;
     file.write_at(0, bytes)?;
     file.sync_data()?;
-    storage.rename(&temporary, path)?;
-    storage.sync_dir(parent(path))
+    storage.rename(&temporary, path)
 }
 
 /// Creates the folder `path` and those above it, and makes all of them durable.

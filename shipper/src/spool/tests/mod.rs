@@ -6,6 +6,7 @@ mod crash;
 mod damage;
 mod full;
 mod lives;
+mod quarantine;
 mod recovery;
 mod void;
 

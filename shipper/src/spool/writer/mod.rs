@@ -19,6 +19,7 @@
 //!
 //! Runs on the instance thread. Nothing is done when a writer is dropped: it is as if the process had died.
 
+mod carry;
 mod encode;
 mod files;
 mod open;

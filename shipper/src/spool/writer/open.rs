@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::files::{Files, copy_range};
-use super::space::{QUARANTINE, Space};
+use super::space::Space;
 use super::{OpenReport, Room, Writer, WriterOptions};
 use crate::random::Random;
 use crate::spool::block::Position;
@@ -16,6 +16,7 @@ use crate::spool::head::{self, HeadFile};
 use crate::spool::identity::{Epoch, SpoolId};
 use crate::spool::keys::{self, Source};
 use crate::spool::meta::{self, Found};
+use crate::spool::quarantine::{self, Sort};
 use crate::spool::recovery::{self, Recovered};
 use crate::spool::segment::{self, FOLDER, Listing};
 use crate::spool::storage::{Access, Storage};
@@ -211,7 +212,7 @@ impl Writer {
     /// Copies what a crash has torn off to `quarantine/`. Where it was put, or nothing when it was empty or could not be
     /// copied (then it also stays where it is).
     fn quarantine_tail(&mut self, from: Position, to: u64) -> Option<String> {
-        let path = format!("{QUARANTINE}/{:016x}-{:x}.tail", from.segment, from.offset);
+        let path = Sort::Tail.path(from);
         let copied = self.copy_tail(from, to, &path);
         if copied
             .as_ref()
@@ -233,7 +234,7 @@ impl Writer {
             Ok(())
         })?;
         copy.sync_data()?;
-        self.storage.sync_dir(QUARANTINE)
+        self.storage.sync_dir(quarantine::FOLDER)
     }
 
     /// Gives back the room of what is void behind `end`. Not needed for safety, so not synced either.
@@ -308,7 +309,7 @@ fn identify(
             report.created = true;
         }
     }
-    for folder in [FOLDER, QUARANTINE, cursor::FOLDER] {
+    for folder in [FOLDER, quarantine::FOLDER, cursor::FOLDER] {
         storage
             .create_dir(folder)
             .map_err(|error| SpoolError::io("create", folder, &error))?;

@@ -3,7 +3,8 @@
 //! # Order
 //! Torn tails go first, then segments that every cursor has passed, oldest first; then `on_full` decides. What no cursor
 //! has passed is never removed but by `drop_oldest`; without any cursor nothing counts as delivered, and a cursor that
-//! cannot be read counts as one that has passed nothing.
+//! cannot be read counts as one that has passed nothing. Undecodable input is carried to `quarantine/` before its segment
+//! goes (`carry`) and counts as room until somebody looks after it; when it cannot be carried, the segment stays.
 //!
 //! # Why each step is crash-safe
 //! A segment's keys are kept (in an `.idx` file) before the segment goes, while they are in the window. A cursor's file is
@@ -15,18 +16,18 @@ use std::io;
 use std::time::Duration;
 
 use super::{OnFull, Writer, WriterOptions};
+use crate::spool::block::Position;
 use crate::spool::cursor;
 use crate::spool::error::{AppendError, FullCause, IoFailure};
 use crate::spool::format::SegmentHeader;
 use crate::spool::keys::{self, Keys};
+use crate::spool::quarantine::{self, Listed, Sort};
 use crate::spool::segment::{self, FOLDER, Listing};
 use crate::spool::storage::{EntryKind, Storage};
 use crate::time::{Monotonic, Timestamp};
 
 use super::options::Maintenance;
 
-/// Where torn tails are.
-pub(super) const QUARANTINE: &str = "quarantine";
 /// Bytes that are set aside, and given back when the disk is full, so that it can be said.
 const RESERVE: &str = "reserve";
 const RESERVE_BYTES: u64 = 1 << 20;
@@ -46,7 +47,10 @@ pub(super) struct Space {
     indexes: BTreeMap<u64, u64>,
     /// Everything else, when it was measured.
     other: u64,
-    tails: Vec<(String, u64)>,
+    /// Torn tails, oldest first.
+    tails: Vec<(Position, u64)>,
+    /// Bytes of quarantine blocks that have outlived their segments.
+    carried: u64,
     measured: Option<Monotonic>,
     reserve: u64,
     /// Every cursor has durably passed the records below.
@@ -67,6 +71,7 @@ impl Space {
             indexes: listing.indexes.iter().copied().collect(),
             other: 0,
             tails: Vec::new(),
+            carried: 0,
             measured: None,
             reserve: 0,
             durable_floor: 0,
@@ -84,7 +89,7 @@ impl Space {
         let segments: u64 = self.segments.iter().map(|(_, bytes)| bytes).sum();
         let indexes: u64 = self.indexes.values().sum();
         let tails: u64 = self.tails.iter().map(|(_, bytes)| bytes).sum();
-        segments + indexes + tails + self.other + self.reserve
+        segments + indexes + tails + self.carried + self.other + self.reserve
     }
 
     /// `number` has `bytes` more.
@@ -117,22 +122,48 @@ impl Space {
             return;
         }
         self.measured = Some(now);
-        let tails = storage.list(QUARANTINE).unwrap_or_default();
-        self.tails = tails
-            .into_iter()
-            .filter(|entry| entry.kind == EntryKind::File && entry.name.ends_with(".tail"))
-            .map(|entry| (entry.name, entry.len))
-            .collect();
-        self.tails.sort_unstable();
+        self.measure_quarantine(storage);
         self.other = 0;
         for entry in storage.list("").unwrap_or_default() {
             self.other += match entry.kind {
                 EntryKind::File if entry.name == RESERVE => 0,
                 EntryKind::File => entry.len,
-                EntryKind::Folder if entry.name == FOLDER || entry.name == QUARANTINE => 0,
+                EntryKind::Folder if entry.name == FOLDER || entry.name == quarantine::FOLDER => 0,
                 EntryKind::Folder => folder_size(storage, &entry.name, 3),
             };
         }
+    }
+
+    fn measure_quarantine(&mut self, storage: &dyn Storage) {
+        let listed = quarantine::list(storage).unwrap_or_default();
+        self.tails.clear();
+        self.carried = 0;
+        for Listed { sort, place, len } in listed {
+            match sort {
+                Sort::Tail => self.tails.push((place, len)),
+                Sort::Block => self.carried += len,
+                // Of a segment that is gone it says nothing any more.
+                Sort::Done if self.segments().all(|number| number != place.segment) => {
+                    let _ = storage.remove(&sort.path(place));
+                }
+                Sort::Done => {}
+            }
+        }
+    }
+
+    /// The numbers of the segments, oldest first.
+    pub(super) fn segments(&self) -> impl Iterator<Item = u64> {
+        self.segments.iter().map(|(number, _)| *number)
+    }
+
+    /// `bytes` of quarantine blocks outlive their segment.
+    pub(super) fn carried(&mut self, bytes: u64) {
+        self.carried += bytes;
+    }
+
+    /// What others write has changed.
+    pub(super) fn measure_again(&mut self) {
+        self.measured = None;
     }
 
     /// Sets bytes aside, when there are plenty.
@@ -202,11 +233,12 @@ impl Writer {
         }
         self.forget_indexes();
         let mut report = self.space.report.clone();
+        let removal = self.space.report.trouble.take();
         report.used = self.space.used();
         report.undelivered = self.undelivered();
         report.limit = self.space.limit;
         report.is_full = self.space.is_full;
-        report.trouble = self.unpublished.clone();
+        report.trouble = self.unpublished.clone().or(removal);
         report
     }
 
@@ -312,8 +344,8 @@ impl Writer {
         if self.space.tails.is_empty() {
             return false;
         }
-        let (name, _) = self.space.tails.remove(0);
-        let _ = self.storage.remove(&format!("{QUARANTINE}/{name}"));
+        let (place, _) = self.space.tails.remove(0);
+        let _ = self.storage.remove(&Sort::Tail.path(place));
         true
     }
 
@@ -332,7 +364,31 @@ impl Writer {
         if self.space.segments.len() == 1 && !self.leave_last(now) {
             return false;
         }
-        self.remove(oldest, end, reason)
+        self.carry_or(oldest, reason) && self.remove(oldest, end, reason)
+    }
+
+    /// Carries what was undecodable in segment `number` to `quarantine/`. Whether the segment may go: when that fails it
+    /// stays, but for `drop_oldest`, to which new records are worth more than old ones that nobody could read.
+    fn carry_or(&mut self, number: u64, reason: Reason) -> bool {
+        let mut carried = self.carry(number);
+        if carried.as_ref().is_err_and(IoFailure::is_full) {
+            while self.drop_tail() {}
+            self.space.give_reserve_back(&*self.storage);
+            carried = self.carry(number);
+        }
+        let Err(failure) = carried else { return true };
+        if reason == Reason::Dropped
+            || reason == Reason::Reclaimed && self.options.on_full == OnFull::DropOldest
+        {
+            self.notes.push(format!(
+                "the spool was full: undecodable input in segment {number:016x} was removed, as it could not be carried to \
+                 {}: {failure}",
+                quarantine::FOLDER
+            ));
+            return true;
+        }
+        self.space.report.trouble = Some(failure);
+        false
     }
 
     /// Begins a new segment, so that the last one may go. Only when nothing in it is unsynced.
@@ -378,7 +434,9 @@ impl Writer {
                 return;
             }
             let end = self.end_of(oldest);
-            if end > *floor.get_or_insert_with(|| self.floor()) || !self.remove(oldest, end, Reason::Expired)
+            if end > *floor.get_or_insert_with(|| self.floor())
+                || !self.carry_or(oldest, Reason::Expired)
+                || !self.remove(oldest, end, Reason::Expired)
             {
                 return;
             }
@@ -413,7 +471,7 @@ impl Writer {
             .map_or(self.tip.next_seq, |header| header.first_seq)
     }
 
-    fn header_of(&self, number: u64) -> Option<SegmentHeader> {
+    pub(super) fn header_of(&self, number: u64) -> Option<SegmentHeader> {
         let current = self.files.current.as_ref().map(|current| &current.header);
         if let Some(header) = current.filter(|header| header.number == number) {
             return Some(header.clone());
