@@ -15,6 +15,8 @@ DESTDIR ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIBRARY := $(TARGET)/release/libout_auditship.so
 BINARY := $(TARGET)/release/auditship
+DEMO := $(TARGET)/release/auditship-demo
+DRIVER := $(TARGET)/release/auditship-host
 
 .PHONY: help
 help: ## This list
@@ -27,7 +29,7 @@ build: ## The plugin and the binary, as shipped
 .PHONY: demo
 demo: build ## Runs the main job on a sample audit log and says where the records lie
 	$(CARGO) build --release --locked -p auditship-testkit
-	$(TARGET)/release/auditship-demo $(LIBRARY) $(BINARY)
+	$(DEMO) $(LIBRARY) $(BINARY) $(DRIVER)
 
 .PHONY: test
 test: ## Installs what the tests need and runs them all

@@ -35,6 +35,8 @@ pub enum Artefact {
     Binary,
     /// The host driver `auditship-host`.
     Host,
+    /// What `make demo` runs, `auditship-demo`.
+    Demo,
     /// The tracer `auditship-steps`.
     Steps,
 }
@@ -84,7 +86,7 @@ impl Artefact {
     /// # Panics
     /// When it cannot be built: a test that needs it cannot go on.
     pub fn path(self) -> &'static Path {
-        static PATHS: [OnceLock<PathBuf>; 5] = [const { OnceLock::new() }; 5];
+        static PATHS: [OnceLock<PathBuf>; 6] = [const { OnceLock::new() }; 6];
         PATHS[self as usize].get_or_init(|| match self.build() {
             Ok(path) => path,
             Err(why) => panic!("{self:?}: {why}"),
@@ -122,6 +124,7 @@ impl Artefact {
             Self::PanickingLibrary => ("auditship-panicking", None),
             Self::Binary => ("auditship", Some("auditship")),
             Self::Host => ("auditship-testkit", Some("auditship-host")),
+            Self::Demo => ("auditship-testkit", Some("auditship-demo")),
             Self::Steps => ("auditship-testkit", Some("auditship-steps")),
         };
         let mut arguments = vec!["--release", "--package", package];
@@ -156,7 +159,7 @@ impl Artefact {
             Self::Library => "Cargo.toml",
             Self::PanickingLibrary => "testkit/panicking/Cargo.toml",
             Self::Binary => "shipper/Cargo.toml",
-            Self::Host | Self::Steps => "testkit/Cargo.toml",
+            Self::Host | Self::Demo | Self::Steps => "testkit/Cargo.toml",
         });
         output
             .stdout
@@ -179,7 +182,7 @@ impl Artefact {
                 .iter()
                 .filter_map(Value::as_str)
                 .find(|path| path.ends_with(".so"))?,
-            Self::Binary | Self::Host | Self::Steps => message["executable"].as_str()?,
+            Self::Binary | Self::Host | Self::Demo | Self::Steps => message["executable"].as_str()?,
         };
         Some(PathBuf::from(path))
     }

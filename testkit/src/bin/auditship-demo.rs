@@ -1,9 +1,12 @@
-//! `auditship-demo LIBRARY BINARY`: runs the main job on the sample audit log and says what became of the records. Through
-//! `fluent-bit -c fluent-bit.conf` when there is one ($FLUENT_BIT, or on PATH), else through the host driver with the same
-//! properties. Run from the repository's root; everything lands in ./demo-out, which is made anew.
+//! `auditship-demo LIBRARY BINARY DRIVER`: runs the main job on the sample audit log and says what became of the records.
+//! Through Fluent Bit ($FLUENT_BIT, or on PATH) with `fluent-bit.conf`, else through the host driver (auditship-host) with
+//! the same properties. Run from the repository's root; everything lands in ./demo-out, which is made anew.
+//!
+//! The configuration that Fluent Bit gets is a copy in ./demo-out, in which only the library's path is another one: it
+//! need not be in `target/release`.
 
 use std::error::Error;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -17,6 +20,9 @@ use auditship_testkit::protocol::Chunk;
 use serde_json::Value;
 
 const LOG: &str = "examples/audit.ndjson";
+const CONFIGURATION: &str = "fluent-bit.conf";
+/// What a Fluent Bit says that was built without buffering on disk.
+const WITHOUT_STORAGE: &str = "cannot init storage backlog input plugin";
 /// How often it is looked whether all records have arrived, and how long between two looks.
 const LOOKS: (u32, Duration) = (300, Duration::from_millis(200));
 
@@ -34,9 +40,11 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Failure> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
-    let (Some(library), Some(binary)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: auditship-demo LIBRARY BINARY".into());
+    let (Some(library), Some(binary), Some(driver)) = (arguments.next(), arguments.next(), arguments.next())
+    else {
+        return Err("usage: auditship-demo LIBRARY BINARY DRIVER".into());
     };
+    let library = fs::canonicalize(library)?;
     let out = std::env::current_dir()?.join("demo-out");
     if out.exists() {
         fs::remove_dir_all(&out)?;
@@ -49,10 +57,10 @@ fn run() -> Result<(), Failure> {
         binary,
     };
     let (through, status) = match fluent_bit() {
-        Some(host) => ("fluent-bit -c fluent-bit.conf", demo.through_fluent_bit(&host)?),
+        Some(host) => demo.through_fluent_bit(&host, &library)?,
         None => (
             "the host driver (no fluent-bit on PATH)",
-            demo.through_driver(&library, log)?,
+            demo.through_driver(&driver, &library, log)?,
         ),
     };
     demo.tell(through, &status)
@@ -69,6 +77,11 @@ fn fluent_bit() -> Option<OsString> {
             .status();
         version.is_ok_and(|status| status.success()).then_some(name)
     })
+}
+
+/// The repository's root, as the configuration has it in `${PWD}`.
+fn root() -> Result<String, Failure> {
+    Ok(std::env::current_dir()?.display().to_string())
 }
 
 struct Demo {
@@ -88,18 +101,50 @@ impl Drop for Running {
 }
 
 impl Demo {
-    fn through_fluent_bit(&self, host: &OsString) -> Result<Value, Failure> {
+    fn through_fluent_bit(&self, host: &OsStr, library: &Path) -> Result<(&'static str, Value), Failure> {
+        let conf = self.out.join(CONFIGURATION);
+        let plugins = self.out.join("plugins.conf");
+        fs::write(&plugins, format!("[PLUGINS]\n    Path {}\n", library.display()))?;
+        let shipped = fs::read_to_string(CONFIGURATION)?;
+        let shipped = shipped.replace("examples/plugins.conf", &plugins.display().to_string());
+        // Beside the copy, where the host looks for it.
+        let shipped = shipped.replace(
+            "examples/parsers.conf",
+            &format!("{}/examples/parsers.conf", root()?),
+        );
+        fs::write(&conf, &shipped)?;
+        match self.await_all(Some(&mut self.start(host, &conf)?)) {
+            Err(_) if self.host_log().contains(WITHOUT_STORAGE) => {
+                let without: Vec<&str> = shipped
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("storage."))
+                    .collect();
+                fs::write(&conf, without.join("\n"))?;
+                let status = self.await_all(Some(&mut self.start(host, &conf)?))?;
+                let through = "fluent-bit -c fluent-bit.conf, without its storage.* lines, which this fluent-bit cannot do";
+                Ok((through, status))
+            }
+            status => Ok(("fluent-bit -c fluent-bit.conf", status?)),
+        }
+    }
+
+    fn start(&self, host: &OsStr, conf: &Path) -> Result<Running, Failure> {
         let log = File::create(self.out.join("host.log"))?;
         let host = Command::new(host)
-            .args(["-c", "fluent-bit.conf"])
-            .env("PWD", std::env::current_dir()?)
+            .arg("-c")
+            .arg(conf)
+            .env("PWD", root()?)
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()?;
-        self.await_all(Some(&mut Running(host)))
+        Ok(Running(host))
     }
 
-    fn through_driver(&self, library: &Path, lines: String) -> Result<Value, Failure> {
+    fn host_log(&self) -> String {
+        fs::read_to_string(self.out.join("host.log")).unwrap_or_default()
+    }
+
+    fn through_driver(&self, driver: &Path, library: &Path, lines: String) -> Result<Value, Failure> {
         let spool = self.path("spool");
         let records = self.path("records");
         let stanza = stanza(
@@ -113,8 +158,7 @@ impl Demo {
                 ("Batch_Max_Age", "2s"),
             ],
         );
-        let driver = std::env::current_exe()?.with_file_name("auditship-host");
-        let mut host = HostProcess::start_by(Command::new(driver), &setup(&fs::canonicalize(library)?));
+        let mut host = HostProcess::start_by(Command::new(fs::canonicalize(driver)?), &setup(library));
         let (code, said) = host.init(&stanza);
         if code <= 0 {
             return Err(format!("the plugin does not start: {said:?}").into());

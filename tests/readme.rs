@@ -1,0 +1,402 @@
+//! Every command in the README is run, by this file or by the test that the table names; what `make install` puts in place
+//! is looked at. The artefacts are those of the other tests: `make` is told that cargo has nothing to do.
+
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use auditship_testkit::artefacts::{Artefact, workspace};
+use auditship_testkit::host::FlushCode;
+use auditship_testkit::process::{HostProcess, setup};
+use common::{Scratch, ids, records, skipped};
+
+/// Where a command of the README is run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Run {
+    /// By this test, with the paths of the README in a scratch directory.
+    Here,
+    /// By this function below.
+    By(&'static str),
+    /// The run of the tests is this command.
+    Always,
+}
+
+const COMMANDS: [(&str, Run); 14] = [
+    ("make demo", Run::By("the_demo_ships_the_sample_log")),
+    ("make test", Run::Always),
+    (
+        "make install PREFIX=/usr/local",
+        Run::By("an_installation_is_complete_and_replaces_a_library_in_use"),
+    ),
+    (
+        "auditship check-config fluent-bit.conf",
+        Run::By("the_stanza_of_the_readme_is_sound"),
+    ),
+    (
+        "auditship run -c /etc/auditship/auditship.toml",
+        Run::By("the_toml_of_the_readme_runs"),
+    ),
+    ("auditship status", Run::Here),
+    ("auditship ship audit.ndjson --to /srv/audit", Run::Here),
+    ("auditship status /var/lib/auditship/audit", Run::Here),
+    ("auditship pause siem --spool /var/lib/auditship/audit", Run::Here),
+    (
+        "auditship resume siem --spool /var/lib/auditship/audit",
+        Run::Here,
+    ),
+    (
+        "auditship dead-letter list siem --spool /var/lib/auditship/audit",
+        Run::Here,
+    ),
+    (
+        "auditship quarantine list --spool /var/lib/auditship/audit",
+        Run::Here,
+    ),
+    ("auditship verify /var/lib/auditship/audit", Run::Here),
+    ("auditship cat /var/lib/auditship/audit", Run::Here),
+];
+
+fn readme() -> String {
+    fs::read_to_string(workspace().join("README.md")).unwrap()
+}
+
+/// The blocks of code in `language`.
+fn blocks(readme: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    let parts = readme.split(fence.as_str()).skip(1);
+    parts
+        .map(|part| part.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+/// The commands of `readme`: lines of its shell blocks, and what its text calls by name.
+fn commands(readme: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for line in blocks(readme, "sh").iter().flat_map(|block| block.lines()) {
+        let command = line.split(" # ").next().unwrap().trim();
+        if !command.is_empty() && !command.starts_with('#') {
+            found.insert(command.to_owned());
+        }
+    }
+    let mut text = readme.to_owned();
+    for block in ["sh", "ini", "toml"]
+        .iter()
+        .flat_map(|language| blocks(readme, language))
+    {
+        text = text.replace(&block, "");
+    }
+    for span in text
+        .replace('\n', " ")
+        .replace("``````", "")
+        .split('`')
+        .skip(1)
+        .step_by(2)
+    {
+        let is_command = ["make ", "auditship ", "fluent-bit -"]
+            .iter()
+            .any(|start| span.starts_with(start));
+        if is_command {
+            found.insert(span.to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn every_command_of_the_readme_is_run() {
+    let found = commands(&readme());
+    let known: BTreeSet<String> = COMMANDS
+        .iter()
+        .map(|(command, _)| (*command).to_owned())
+        .collect();
+    assert_eq!(
+        found, known,
+        "the README on the left, the table of this test on the right"
+    );
+    let this = fs::read_to_string(workspace().join("tests/readme.rs")).unwrap();
+    for (command, run) in COMMANDS {
+        if let Run::By(function) = run {
+            assert!(
+                this.contains(&format!("fn {function}()")),
+                "{command}: no test {function}"
+            );
+        }
+    }
+
+    let scratch = Scratch::new();
+    spool_of_the_readme(&scratch);
+    fs::write(scratch.path("audit.ndjson"), "{\"event\":{\"id\":\"1\"}}\n").unwrap();
+    for (command, run) in COMMANDS {
+        // Without a spool it is the name of a command, no call.
+        if run != Run::Here || command == "auditship status" {
+            continue;
+        }
+        let output = auditship(&scratch, command);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        // 1: health is red, since nobody ships that spool.
+        let expected: &[i32] = if command.contains("status") { &[0, 1] } else { &[0] };
+        assert!(
+            expected.contains(&output.status.code().unwrap()),
+            "{command}: {said}"
+        );
+        if command.contains("cat") {
+            assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 3);
+        }
+    }
+    assert!(scratch.path("srv").read_dir().unwrap().next().is_some());
+}
+
+/// Runs a command of the README, with its paths below `scratch`.
+fn auditship(scratch: &Scratch, command: &str) -> Output {
+    let mut words = command.split(' ').map(|word| {
+        word.replace("/var/lib/auditship/audit", &scratch.text("spool-audit"))
+            .replace("/srv/audit", &scratch.text("srv"))
+            .replace("/etc/auditship", &scratch.text("etc"))
+    });
+    assert_eq!(words.next().as_deref(), Some("auditship"));
+    Command::new(Artefact::Binary.path())
+        .args(words)
+        .current_dir(scratch.path(""))
+        .env("XDG_STATE_HOME", scratch.path("state"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// A spool with three records, as the README's, with a destination `siem`.
+fn spool_of_the_readme(scratch: &Scratch) {
+    // Built before a host starts, whose life is limited.
+    Artefact::Binary.path();
+    let mut stanza = scratch.stanza("audit", 1);
+    stanza.properties.push(("Destination_Id".into(), "siem".into()));
+    let mut host = HostProcess::start(&setup(Artefact::Library.path()));
+    assert!(host.init(&stanza).0 > 0);
+    assert_eq!(host.flush("audit", "audit", records(0..3)).code, FlushCode::Ok);
+    assert_eq!(scratch.await_delivered("audit", 3), ids(0..3));
+    host.exit("audit");
+    assert!(host.finish());
+}
+
+#[test]
+fn the_stanza_of_the_readme_is_sound() {
+    let scratch = Scratch::new();
+    let [stanza] = &blocks(&readme(), "ini")[..] else {
+        panic!("one stanza")
+    };
+    for folder in ["etc", "var/auditship"] {
+        fs::create_dir_all(scratch.path(folder)).unwrap();
+    }
+    fs::write(scratch.path("etc/token"), "secret").unwrap();
+    fs::write(
+        scratch.path("etc/plugins.conf"),
+        format!("[PLUGINS]\n    Path {}\n", Artefact::Library.path().display()),
+    )
+    .unwrap();
+    let stanza = stanza
+        .replace("/etc/auditship", &scratch.text("etc"))
+        .replace("/var/lib", &scratch.text("var"));
+    fs::write(scratch.path("fluent-bit.conf"), stanza).unwrap();
+    let checked = auditship(&scratch, "auditship check-config fluent-bit.conf --strict");
+    assert!(checked.status.success(), "{checked:?}");
+}
+
+#[test]
+fn the_toml_of_the_readme_runs() {
+    let scratch = Scratch::new();
+    spool_of_the_readme(&scratch);
+    let [toml] = &blocks(&readme(), "toml")[..] else {
+        panic!("one file")
+    };
+    fs::create_dir(scratch.path("etc")).unwrap();
+    fs::write(scratch.path("etc/token"), "secret").unwrap();
+    let toml = toml
+        .replace("/etc/auditship", &scratch.text("etc"))
+        .replace("/var/lib/auditship/audit", &scratch.text("spool-audit"))
+        .replace("/srv/audit", &scratch.text("srv"))
+        .replace("zstd\"", "none\"\nbatch_max_age = \"1s\"");
+    fs::write(scratch.path("etc/auditship.toml"), toml).unwrap();
+    let mut daemon = Command::new(Artefact::Binary.path())
+        .args(["run", "--deadline", "0s", "-c"])
+        .arg(scratch.path("etc/auditship.toml"))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    common::await_until("archive", || {
+        scratch.path("srv").read_dir().ok()?.next().map(drop)
+    });
+    auditship_testkit::host::surroundings::signal(daemon.id(), libc::SIGTERM);
+    assert!(daemon.wait().unwrap().success());
+}
+
+/// `make` in `folder`, which has the Makefile, with the artefacts of the tests.
+fn make(folder: &Path, target: &str, more: &[String]) -> Output {
+    let shown = |artefact: Artefact| artefact.path().display().to_string();
+    Command::new("make")
+        .current_dir(folder)
+        .args([target, "CARGO=true"])
+        .arg(format!("LIBRARY={}", shown(Artefact::Library)))
+        .arg(format!("BINARY={}", shown(Artefact::Binary)))
+        .arg(format!("DEMO={}", shown(Artefact::Demo)))
+        .arg(format!("DRIVER={}", shown(Artefact::Host)))
+        .args(more)
+        .env_remove("MAKEFLAGS")
+        .env_remove("MAKELEVEL")
+        .output()
+        .unwrap()
+}
+
+/// A folder with what `make demo` and `make install` read.
+fn checkout(scratch: &Scratch) -> std::path::PathBuf {
+    let to = scratch.path("checkout");
+    fs::create_dir(&to).unwrap();
+    for name in [
+        "Makefile",
+        "fluent-bit.conf",
+        "fluent-bit.yaml",
+        "examples",
+        "packaging",
+    ] {
+        let copied = Command::new("cp")
+            .arg("-r")
+            .arg(workspace().join(name))
+            .arg(&to)
+            .status();
+        assert!(copied.unwrap().success());
+    }
+    fs::create_dir(to.join("target")).unwrap();
+    to
+}
+
+#[test]
+fn the_demo_ships_the_sample_log() {
+    let scratch = Scratch::new();
+    let folder = checkout(&scratch);
+    let demo = make(&folder, "demo", &[]);
+    let said = String::from_utf8(demo.stdout).unwrap();
+    assert!(
+        demo.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&demo.stderr)
+    );
+    let expected = if std::env::var_os("FLUENT_BIT").is_some() {
+        "through fluent-bit -c fluent-bit.conf"
+    } else if said.contains("through the host driver") {
+        skipped(
+            "make demo with a real host",
+            "no fluent-bit on PATH, and FLUENT_BIT is not set",
+        );
+        "through the host driver"
+    } else {
+        "through fluent-bit -c fluent-bit.conf"
+    };
+    assert!(said.contains(expected), "{said}");
+    let source = fs::read_to_string(folder.join("examples/audit.ndjson")).unwrap();
+    let excluded = source
+        .lines()
+        .filter(|line| line.contains("\"category\":\"iam\""))
+        .count();
+    let received = source.lines().count();
+    for (name, count) in [
+        ("received", received),
+        ("excluded", excluded),
+        ("spooled", received - excluded),
+        ("delivered", received - excluded),
+    ] {
+        let line = format!("  {name:<10} {count:>6}");
+        assert!(said.contains(line.trim_end()), "no {line:?} in: {said}");
+    }
+    let arrived = Command::new(Artefact::Binary.path())
+        .args(["cat", "demo-out/records"])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8(arrived.stdout).unwrap().lines().count(),
+        received - excluded
+    );
+}
+
+#[test]
+fn an_installation_is_complete_and_replaces_a_library_in_use() {
+    let scratch = Scratch::new();
+    let folder = checkout(&scratch);
+    let root = scratch.path("root");
+    let install = || {
+        let options = [
+            "PREFIX=/usr/local".to_owned(),
+            format!("DESTDIR={}", root.display()),
+        ];
+        let output = make(&folder, "install", &options);
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    install();
+    let files = [
+        ("usr/local/lib/fluent-bit/libout_auditship.so", 0o755, "\u{7f}ELF"),
+        ("usr/local/bin/auditship", 0o755, "\u{7f}ELF"),
+        (
+            "etc/auditship/plugins.conf",
+            0o644,
+            "Path /usr/local/lib/fluent-bit/libout_auditship.so",
+        ),
+        (
+            "lib/systemd/system/auditship.service",
+            0o644,
+            "ExecStart=/usr/local/bin/auditship run -c /etc/auditship/auditship.toml",
+        ),
+        ("etc/auditship/auditship.toml.example", 0o644, "[[destination]]"),
+        ("etc/auditship/fluent-bit.conf.example", 0o644, "auditship"),
+        (
+            "usr/local/share/bash-completion/completions/auditship",
+            0o644,
+            "complete",
+        ),
+        ("usr/local/share/man/man1/auditship.1", 0o644, ".TH"),
+    ];
+    for (name, mode, content) in files {
+        let path = root.join(name);
+        let bytes = fs::read(&path).unwrap_or_else(|why| panic!("{name}: {why}"));
+        assert!(
+            String::from_utf8_lossy(&bytes).contains(content),
+            "{name} without {content:?}"
+        );
+        assert!(
+            !String::from_utf8_lossy(&bytes[..bytes.len().min(4096)]).contains("@LIBDIR@"),
+            "{name}"
+        );
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
+            mode,
+            "{name}"
+        );
+    }
+    let listed = Command::new("find")
+        .arg(&root)
+        .args(["-type", "f"])
+        .output()
+        .unwrap();
+    let count = String::from_utf8(listed.stdout).unwrap().lines().count();
+    assert_eq!(count, files.len(), "no other file is left there");
+
+    // A running host keeps the library that it has mapped.
+    let library = root.join(files[0].0);
+    let mut host = HostProcess::start(&setup(&library));
+    assert!(host.init(&scratch.stanza("a", 1)).0 > 0);
+    assert_eq!(host.flush("a", "audit", records(0..5)).code, FlushCode::Ok);
+    let before = fs::metadata(&library).unwrap().ino();
+    install();
+    assert_ne!(fs::metadata(&library).unwrap().ino(), before, "not written over");
+    assert_eq!(host.flush("a", "audit", records(5..10)).code, FlushCode::Ok);
+    assert_eq!(scratch.await_delivered("a", 10), ids(0..10));
+    host.exit("a");
+    assert!(host.finish());
+}
