@@ -18,6 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use auditship::instance::Answer;
 use auditship::spool::storage::sim::SimStorage;
 use support::cut::{Again, Cut, Cutting};
+use support::pipeline::ledger::Sent;
 use support::pipeline::{Fault, Process, Receiver, World, chunks};
 
 /// How many chunks the workload hands over.
@@ -111,7 +112,7 @@ fn judge(disk: SimStorage, promised: &Promised, fault: Fault) {
         }
     }
     process.drain(&world).unwrap();
-    let holdings = process.judge(&world);
+    let holdings = process.judge(&world, Sent::Once);
     assert_eq!(
         holdings.ids,
         chunks::ids(0..CHUNKS + 2),

@@ -92,6 +92,14 @@ pub(crate) struct Clerk {
 impl Clerk {
     /// Chunk `number` was taken.
     pub(crate) fn enter(&mut self, number: u64) {
+        self.enter_records(number);
+        let garbage = garbage(number);
+        self.tally.undecodable_regions += u64::from(!garbage.is_empty());
+        self.tally.undecodable_bytes += garbage.len() as u64;
+    }
+
+    /// The first block of chunk `number` was taken: all but what cannot be decoded.
+    pub(crate) fn enter_records(&mut self, number: u64) {
         let tally = &mut self.tally;
         for line in lines(number) {
             tally.received += 1;
@@ -110,8 +118,5 @@ impl Clerk {
             }
             tally.spooled += 1;
         }
-        let garbage = garbage(number);
-        tally.undecodable_regions += u64::from(!garbage.is_empty());
-        tally.undecodable_bytes += garbage.len() as u64;
     }
 }

@@ -7,7 +7,7 @@
 mod below;
 mod broken;
 pub(crate) mod chunks;
-mod ledger;
+pub(crate) mod ledger;
 mod receiver;
 
 use std::sync::{Arc, OnceLock};

@@ -53,6 +53,10 @@ impl Receiver {
         self.inner().cured = true;
     }
 
+    pub(crate) fn is_cured(&self) -> bool {
+        self.inner().cured
+    }
+
     /// Each line that is stored, and how often.
     pub(crate) fn lines(&self) -> BTreeMap<String, usize> {
         self.inner().lines.clone()
