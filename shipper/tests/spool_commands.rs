@@ -126,8 +126,9 @@ fn status_shows_the_sums_and_is_red_while_nobody_ships() {
         "writer    not running; last was test",
         "received  3 = 0 excluded + 0 duplicate + 3 spooled",
         "1 undecodable region in quarantine, 8 B",
-        "DESTINATION  STATE    PENDING  DELIVERED  DEAD",
-        "archive      stopped  3        0          ",
+        "DESTINATION  STATE           PENDING  DELIVERED  DEAD",
+        "archive      not configured  3        0          ",
+        "archive: it is no longer configured",
     ] {
         assert!(
             outcome.stdout.contains(expected),
@@ -267,4 +268,82 @@ fn quarantine_names_file_and_line() {
     let place = value["place"].as_str().expect("text");
     let retry = fixture.run(&["quarantine", "retry", place, "--spool", "SPOOL"]);
     assert_eq!(retry.code, 5, "{}", retry.stderr);
+}
+
+/// A configuration of the fixture's spool with only this destination.
+fn configuration(fixture: &Fixture, id: &str) -> PathBuf {
+    let path = fixture.path.with_file_name(format!("{id}.toml"));
+    let text = format!(
+        "[spool]\npath = {:?}\nid = \"test\"\n[[destination]]\nid = \"{id}\"\ntype = \"file\"\npath = \"/nowhere\"\n",
+        fixture.path
+    );
+    std::fs::write(&path, text).expect("written");
+    path
+}
+
+#[test]
+fn forget_gives_up_what_is_not_configured_and_nothing_else() {
+    let fixture = Fixture::new();
+    let (with, without) = (
+        configuration(&fixture, "archive"),
+        configuration(&fixture, "another"),
+    );
+    let in_file = |id: &str, file: &PathBuf| {
+        auditship(&["forget", id, "--config", file.to_str().expect("a plain path")])
+    };
+    let cursor = fixture.path.join("cursors/archive.cur");
+    // As far as anybody knows a shipper may have had it.
+    std::fs::remove_file(fixture.path.join("control/status.shipper.json")).expect("a shipper ran");
+    for (outcome, expected) in [
+        (in_file("archive", &with), "it is in the configuration"),
+        (
+            fixture.run(&["forget", "archive", "--spool", "SPOOL"]),
+            "name the configuration with --config FILE",
+        ),
+        (in_file("archve", &without), "did you mean `archive`?"),
+    ] {
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (4, ""));
+        assert!(outcome.stderr.contains(expected), "{}", outcome.stderr);
+        assert!(cursor.exists());
+    }
+    assert_eq!(
+        in_file("archive", &without),
+        Outcome::ok("archive is forgotten, with 3 pending records and 1 dead letters\n")
+    );
+    assert!(!cursor.exists());
+    let status = fixture.run(&["status", "--json", "SPOOL"]);
+    let value: serde_json::Value = serde_json::from_str(&status.stdout).expect("JSON");
+    assert_eq!(value["destinations"], serde_json::json!([]));
+}
+
+#[test]
+fn forget_needs_no_configuration_when_the_last_shipper_ran_without_the_destination() {
+    let fixture = Fixture::new();
+    assert_eq!(
+        fixture.run(&["forget", "archive", "--spool", "SPOOL"]),
+        Outcome::ok("archive is forgotten, with 3 pending records and 1 dead letters\n")
+    );
+}
+
+#[test]
+fn a_shipper_that_holds_the_lock_is_asked_to_forget() {
+    let fixture = Fixture::new();
+    let without = configuration(&fixture, "another");
+    let storage = FsStorage::open(&fixture.path).expect("there");
+    let _lock = storage.try_lock("shipper.lock").expect("a file").expect("free");
+    let outcome = auditship(&[
+        "forget",
+        "archive",
+        "--wait",
+        "1ms",
+        "--config",
+        without.to_str().expect("a plain path"),
+    ]);
+    assert_eq!(
+        (outcome.code, outcome.stdout.as_str()),
+        (5, ""),
+        "{}",
+        outcome.stderr
+    );
+    assert!(fixture.path.join("cursors/archive.cur").exists());
 }

@@ -11,6 +11,7 @@ mod check_config;
 mod dead_letter;
 mod exclusion;
 mod exit;
+mod forget;
 mod generate;
 mod host;
 mod output;
@@ -55,6 +56,7 @@ enum Command {
     DeadLetter(dead_letter::DeadLetters),
     Quarantine(quarantine::Quarantine),
     Replay(replay::Replay),
+    Forget(forget::Forget),
     Cat(cat::Cat),
     Verify(verify::Verify),
     CheckConfig(check_config::CheckConfig),
@@ -106,6 +108,7 @@ impl Command {
             Self::DeadLetter(command) => command.run(environment, output),
             Self::Quarantine(command) => command.run(environment, output),
             Self::Replay(command) => command.run(environment, output),
+            Self::Forget(command) => command.run(environment, output),
             Self::Cat(command) => command.run(output),
             Self::Verify(command) => command.run(environment, output),
             Self::Completions(command) => command.run(output),

@@ -45,6 +45,15 @@ impl Patience {
     }
 }
 
+/// Who asks, for a person.
+pub(super) fn asker() -> String {
+    format!(
+        "auditship {} (pid {})",
+        env!("CARGO_PKG_VERSION"),
+        std::process::id()
+    )
+}
+
 /// Leaves `command` in the spool and waits until whoever it is for has done it.
 pub(super) fn send(
     opened: &Opened,
@@ -55,11 +64,7 @@ pub(super) fn send(
     let storage = &*opened.storage;
     let role = command.role();
     let runs = storage.is_locked(role.lock()).unwrap_or(false);
-    let by = format!(
-        "auditship {} (pid {})",
-        env!("CARGO_PKG_VERSION"),
-        std::process::id()
-    );
+    let by = asker();
     let ticket = commands::submit(storage, &OsRandom::new(), SystemClock::new().wall(), &by, command)
         .map_err(|error| opened.failure(&error))?;
     let answer = if runs {

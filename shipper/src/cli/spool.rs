@@ -52,6 +52,17 @@ impl SpoolArgument {
 }
 
 impl SpoolOption {
+    /// Whether the configuration has a destination `id`; nothing when none was named.
+    pub(super) fn configures(&self, id: &str, environment: &Environment) -> Result<Option<bool>, Failure> {
+        let Some(file) = &self.config else {
+            return Ok(None);
+        };
+        let config = Config::from_toml(file, environment, Strictness::HoldDestinations)?;
+        Ok(Some(
+            config.destinations.iter().any(|destination| destination.id == id),
+        ))
+    }
+
     pub(super) fn open(&self, environment: &Environment) -> Result<Opened, Failure> {
         Opened::named(self.spool.as_deref(), self.config.as_deref(), environment)
     }

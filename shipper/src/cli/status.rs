@@ -8,7 +8,8 @@ use super::spool::SpoolArgument;
 use super::table::Table;
 use crate::config::Environment;
 use crate::control::status::{
-    Activity, DestinationView, Health, Intake, Life, Program, RoleView, Status, Vantage, WriterStatus,
+    Activity, DestinationView, Health, Intake, Life, Program, RoleView, Standing, Status, Vantage,
+    WriterStatus,
 };
 use crate::spool::cursor::HoldKind;
 
@@ -172,6 +173,9 @@ fn state(view: &DestinationView) -> String {
     } else {
         " (change pending)"
     };
+    if view.standing == Standing::Unconfigured {
+        return "not configured".to_owned();
+    }
     let word = match &view.status.activity {
         Activity::Active => "active".to_owned(),
         Activity::Paused => "paused".to_owned(),
@@ -184,6 +188,12 @@ fn state(view: &DestinationView) -> String {
 
 /// The reason, where there is one.
 fn why(view: &DestinationView) -> Option<String> {
+    if view.standing == Standing::Unconfigured {
+        return Some(format!(
+            "it is no longer configured, and its pending records are kept all the same; `auditship forget {}` gives them up",
+            view.status.id
+        ));
+    }
     match &view.status.activity {
         Activity::Held { reason, since, .. } => {
             Some(format!("held since {}: {reason}", seconds(&since.to_rfc3339())))

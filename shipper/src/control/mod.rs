@@ -4,6 +4,7 @@
 //! * [`status`]: what writer and shipper say of themselves each second, and both put together for whoever asks;
 //! * [`desired`]: which destinations shall be active; survives everything;
 //! * [`commands`]: requests that are applied once and answered;
+//! * [`mod@forget`]: giving up a destination that is no longer configured;
 //! * [`log`]: `auditship.log`, as our threads have no safe way to the host's.
 //!
 //! # Out of scope
@@ -20,6 +21,7 @@
 
 pub mod commands;
 pub mod desired;
+pub mod forget;
 pub mod log;
 mod nonce;
 pub mod status;

@@ -213,6 +213,7 @@ impl Intake {
                 Command::QuarantineRetry { which } => quarantine::retry(self, which),
                 Command::QuarantineDiscard { which } => quarantine::discard(self, which),
                 Command::Reclaim => self.reclaim(),
+                Command::Note { text } => self.say(text),
                 _ => Outcome::Refused {
                     message: "this version of the writer does not know that command".to_owned(),
                 },
@@ -222,6 +223,17 @@ impl Intake {
             if let Err(error) = commands::answer(&*self.storage, &due.ticket, now, outcome) {
                 self.log.warn("command not answered", &[("error", &error)]);
             }
+        }
+    }
+
+    fn say(&mut self, text: &str) -> Outcome {
+        match self.notice(text) {
+            Ok(()) => Outcome::Done {
+                message: "noted".to_owned(),
+            },
+            Err(error) => Outcome::Refused {
+                message: error.to_string(),
+            },
         }
     }
 

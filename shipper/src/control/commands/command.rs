@@ -39,6 +39,11 @@ pub enum Command {
     },
     /// Make room now: remove what all destinations have, whatever `retain` says. Twice: the same as once.
     Reclaim,
+    /// Say something in the log. Twice: it says it twice.
+    Note {
+        /// What to say.
+        text: String,
+    },
     /// End a hold and try now. Twice: the same as once, or the end of a hold that was made in between.
     Release {
         /// Whose.
@@ -112,7 +117,10 @@ impl Command {
             | Self::Release { .. }
             | Self::Remove { .. }
             | Self::Replay { .. } => Role::Shipper,
-            Self::QuarantineRetry { .. } | Self::QuarantineDiscard { .. } | Self::Reclaim => Role::Writer,
+            Self::QuarantineRetry { .. }
+            | Self::QuarantineDiscard { .. }
+            | Self::Reclaim
+            | Self::Note { .. } => Role::Writer,
         }
     }
 
@@ -124,7 +132,10 @@ impl Command {
             | Self::Release { destination }
             | Self::Remove { destination }
             | Self::Replay { destination, .. } => Some(destination),
-            Self::QuarantineRetry { .. } | Self::QuarantineDiscard { .. } | Self::Reclaim => None,
+            Self::QuarantineRetry { .. }
+            | Self::QuarantineDiscard { .. }
+            | Self::Reclaim
+            | Self::Note { .. } => None,
         }
     }
 }

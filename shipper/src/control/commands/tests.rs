@@ -110,7 +110,13 @@ fn every_command_comes_to_its_role_as_it_was_given() {
         Command::QuarantineRetry {
             which: QuarantinedBlocks::All,
         },
+        Command::QuarantineDiscard {
+            which: QuarantinedBlocks::All,
+        },
         Command::Reclaim,
+        Command::Note {
+            text: "so it is".to_owned(),
+        },
     ];
     for command in shipper.iter().chain(&writer) {
         give(&storage, &random, command);

@@ -84,6 +84,8 @@ pub struct DestinationView {
     pub status: DestinationStatus,
     /// Who says so.
     pub seen_by: Vantage,
+    /// Whether somebody ships to it at all.
+    pub standing: Standing,
     /// Whole seconds since the oldest record that is not settled came in.
     pub oldest_undelivered_seconds: Option<u64>,
     /// Whether it shall send, when it was ever switched.
@@ -101,6 +103,22 @@ pub enum Vantage {
     Shipper,
     /// The cursor; no shipper runs, or it does not know the destination.
     Cursor,
+}
+
+/// Whether a destination is configured, as the running shipper says, or the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "it is configured or not, if that is known"
+)]
+pub enum Standing {
+    /// It is.
+    Configured,
+    /// It is not: its records are kept until somebody forgets it.
+    Unconfigured,
+    /// No shipper has said anything.
+    Unknown,
 }
 
 impl DestinationView {
@@ -132,6 +150,10 @@ pub fn merge(sources: Sources, now: Timestamp) -> Status {
             .flatten(),
     );
     let head = head.or(writer.snapshot.as_ref().map(|writer| writer.head.next_seq));
+    let standing = match shipper.snapshot {
+        Some(_) => Standing::Unconfigured,
+        None => Standing::Unknown,
+    };
     let known = shipper
         .snapshot
         .as_mut()
@@ -143,7 +165,7 @@ pub fn merge(sources: Sources, now: Timestamp) -> Status {
             Life::Running => (status, Vantage::Shipper),
             Life::Stopped => (stopped(status), Vantage::Cursor),
         })
-        .map(|(status, seen_by)| view(status, seen_by))
+        .map(|(status, seen_by)| view(status, seen_by, Standing::Configured))
         .collect();
     for (id, peeked) in cursors {
         let peek = match peeked {
@@ -163,7 +185,7 @@ pub fn merge(sources: Sources, now: Timestamp) -> Status {
                     ..DestinationStatus::default()
                 });
                 take_position(&mut status, &peek, head);
-                destinations.push(view(status, Vantage::Cursor));
+                destinations.push(view(status, Vantage::Cursor, standing));
             }
         }
     }
@@ -193,10 +215,11 @@ pub fn merge(sources: Sources, now: Timestamp) -> Status {
     status
 }
 
-fn view(status: DestinationStatus, seen_by: Vantage) -> DestinationView {
+fn view(status: DestinationStatus, seen_by: Vantage, standing: Standing) -> DestinationView {
     DestinationView {
         status,
         seen_by,
+        standing,
         oldest_undelivered_seconds: None,
         desired_state: None,
         desired_generation: 0,

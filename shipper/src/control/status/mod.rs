@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::health::{Alarm, Health, SILENT_AFTER, STUCK_AFTER};
-pub use self::merge::{DestinationView, Life, RoleView, Sources, Status, Vantage, merge};
+pub use self::merge::{DestinationView, Life, RoleView, Sources, Standing, Status, Vantage, merge};
 pub use self::snapshot::{
     Activity, Backlog, DestinationStatus, DiskSpace, Fault, Head, Intake, LetterCount, Program,
     ReplayProgress, ShipperStatus, WriterStatus,

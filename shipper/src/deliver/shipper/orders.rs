@@ -9,10 +9,10 @@ use super::Shared;
 use super::lanes::Target;
 use super::runner::Runner;
 use crate::control::commands::{self, Command, Due, Letters, Outcome};
+use crate::control::forget::forget;
 use crate::control::log::Level;
 use crate::control::{Role, desired};
 use crate::deliver::lane::Reply;
-use crate::spool::cursor;
 use crate::spool::dead_letter::{self, DeadLetterError};
 use crate::spool::identity::Epoch;
 
@@ -69,7 +69,7 @@ fn apply(shared: &Shared, runners: &[Arc<Runner>], due: &Due) -> Option<Outcome>
     };
     let runner = runners.iter().find(|runner| runner.config.id == id);
     if let Command::Remove { .. } = due.command {
-        return Some(remove(shared, id, runner));
+        return Some(remove(shared, &due.by, id, runner));
     }
     let Some(runner) = runner else {
         let known: Vec<&str> = runners.iter().map(|runner| runner.config.id.as_str()).collect();
@@ -149,28 +149,21 @@ fn discard(shared: &Shared, id: &str, which: &Letters, reason: &str) -> Outcome 
 }
 
 /// Gives a destination up that is no longer configured.
-fn remove(shared: &Shared, id: &str, runner: Option<&Arc<Runner>>) -> Outcome {
+fn remove(shared: &Shared, by: &str, id: &str, runner: Option<&Arc<Runner>>) -> Outcome {
     if runner.is_some() {
         return refused(&format!(
             "`{id}` is in the configuration: remove it there first, and reload"
         ));
     }
-    let remove = || -> Result<(), String> {
-        let letters = dead_letter::list(&*shared.storage, id).map_err(|error| error.to_string())?;
-        for letter in letters {
-            dead_letter::remove(&*shared.storage, id, letter.epoch, letter.seq)
-                .map_err(|error| error.to_string())?;
+    let around = &shared.around;
+    match forget(&*shared.storage, &*around.random, around.clock.wall(), by, id) {
+        Ok(forgotten) => {
+            let fields: [(&str, &dyn std::fmt::Display); 3] =
+                [("destination", &id), ("by", &by), ("given_up", &forgotten)];
+            shared.log.warn("destination forgotten", &fields);
+            done(&format!("{id} is forgotten, with {forgotten}"))
         }
-        desired::forget(&*shared.storage, id).map_err(|error| error.to_string())?;
-        cursor::remove(&*shared.storage, id).map_err(|error| error.to_string())?;
-        Ok(())
-    };
-    match remove() {
-        Ok(()) => {
-            shared.log.warn("destination removed", &[("destination", &id)]);
-            done("its cursor and its dead letters are gone; records are no longer kept for it")
-        }
-        Err(reason) => refused(&reason),
+        Err(error) => refused(&error.to_string()),
     }
 }
 

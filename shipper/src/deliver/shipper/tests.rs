@@ -13,7 +13,7 @@ use crate::deliver::pack::Batching;
 use crate::deliver::testing::{Fault, Handle, Plain, Receiver, locked, response};
 use crate::deliver::{Settings, ShipAll};
 use crate::random::SeededRandom;
-use crate::spool::cursor::HoldKind;
+use crate::spool::cursor::{Cursor, HoldKind};
 use crate::spool::draft::{Draft, TableEntry};
 use crate::spool::identity::Key;
 use crate::spool::storage::sim::SimStorage;
@@ -399,6 +399,50 @@ fn commands_are_done_and_answered() {
             status.dead_letters.count
         ),
         (30, 0, 0)
+    );
+    shipper.stop(PATIENCE);
+}
+
+#[test]
+fn a_destination_is_given_up_only_when_it_is_not_configured() {
+    let mut bench = Bench::new();
+    bench.write(7);
+    let spool = bench.writer.spool_id();
+    Cursor::open_or_create(Arc::new(bench.storage.clone()), "old", spool, 2).unwrap();
+    let door = Door::new();
+    let shipper = bench.start(vec![lane("a", &door, 1)]).unwrap();
+    until(&shipper, "all", |all| all[0].counts.delivered == 7);
+    until(&shipper, "a status", |_| {
+        let status = status::read(&bench.storage, bench.clock.wall(), None);
+        let standings: Vec<_> = status.destinations.iter().map(|view| view.standing).collect();
+        standings == [status::Standing::Configured, status::Standing::Unconfigured]
+    });
+    let random = SeededRandom::new(9);
+    let [configured, old] = ["a", "old"].map(|id| {
+        let destination = String::from(id);
+        let command = Command::Remove { destination };
+        commands::submit(&bench.storage, &random, bench.clock.wall(), "a test", &command).unwrap()
+    });
+    let answer = |ticket| commands::answer_to(&bench.storage, ticket).unwrap();
+    until(&shipper, "answers", |_| {
+        answer(&configured).is_some() && answer(&old).is_some()
+    });
+    assert!(
+        matches!(answer(&configured), Some(Outcome::Refused { message }) if message.contains("remove it there first"))
+    );
+    assert_eq!(
+        answer(&old),
+        Some(Outcome::Done {
+            message: String::from("old is forgotten, with 5 pending records and 0 dead letters")
+        })
+    );
+    let cursors = cursor::peek_all(&bench.storage).unwrap();
+    assert_eq!(cursors.into_iter().map(|(id, _)| id).collect::<Vec<_>>(), ["a"]);
+    let asked = commands::due(&bench.storage, control::Role::Writer, bench.clock.wall()).unwrap();
+    let text = String::from("destination old was given up by a test: 5 pending records and 0 dead letters");
+    assert_eq!(
+        asked.into_iter().map(|due| due.command).collect::<Vec<_>>(),
+        [Command::Note { text }]
     );
     shipper.stop(PATIENCE);
 }
