@@ -5,8 +5,9 @@ mod cli_support;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use auditship::config::{Config, Environment, Strictness};
+use auditship::config::{Config, Environment, ShipperMode, Strictness};
 use auditship::control::desired::{self, DesiredState};
+use auditship::control::status::{self, ShipperStatus};
 use auditship::ingest::Chunk;
 use auditship::instance::{Answer, Instance, Outside, Program};
 use auditship::random::OsRandom;
@@ -44,6 +45,7 @@ impl Fixture {
             Config::from_toml_text(&text, "test", &Environment::empty(), Strictness::Strict).expect("good");
         // Nothing is to be sent here: the destination's cursor is made by hand.
         config.destinations.clear();
+        config.shipper = ShipperMode::External;
         let outside = Outside {
             clock: Arc::new(SystemClock::new()),
             random: Arc::new(OsRandom::new()),
@@ -126,9 +128,8 @@ fn status_shows_the_sums_and_is_red_while_nobody_ships() {
         "writer    not running; last was test",
         "received  3 = 0 excluded + 0 duplicate + 3 spooled",
         "1 undecodable region in quarantine, 8 B",
-        "DESTINATION  STATE           PENDING  DELIVERED  DEAD",
-        "archive      not configured  3        0          ",
-        "archive: it is no longer configured",
+        "DESTINATION  STATE    PENDING  DELIVERED  DEAD",
+        "archive      stopped  3        0          ",
     ] {
         assert!(
             outcome.stdout.contains(expected),
@@ -292,8 +293,6 @@ fn forget_gives_up_what_is_not_configured_and_nothing_else() {
         auditship(&["forget", id, "--config", file.to_str().expect("a plain path")])
     };
     let cursor = fixture.path.join("cursors/archive.cur");
-    // As far as anybody knows a shipper may have had it.
-    std::fs::remove_file(fixture.path.join("control/status.shipper.json")).expect("a shipper ran");
     for (outcome, expected) in [
         (in_file("archive", &with), "it is in the configuration"),
         (
@@ -319,6 +318,23 @@ fn forget_gives_up_what_is_not_configured_and_nothing_else() {
 #[test]
 fn forget_needs_no_configuration_when_the_last_shipper_ran_without_the_destination() {
     let fixture = Fixture::new();
+    let storage: Arc<dyn Storage> = Arc::new(FsStorage::open(&fixture.path).expect("there"));
+    let last = ShipperStatus {
+        at: SystemClock::new().wall(),
+        program: Default::default(),
+        instance: "test".to_owned(),
+        spool: Reader::open(Arc::clone(&storage)).expect("a spool").spool_id(),
+        destinations: Vec::new(),
+    };
+    status::publish(&*storage, &last).expect("written");
+    let shown = fixture.run(&["status", "SPOOL"]).stdout;
+    for expected in [
+        "archive      not configured  3  ",
+        "archive: it is no longer configured",
+        "`auditship forget archive`",
+    ] {
+        assert!(shown.contains(expected), "{expected}\nis not in\n{shown}");
+    }
     assert_eq!(
         fixture.run(&["forget", "archive", "--spool", "SPOOL"]),
         Outcome::ok("archive is forgotten, with 3 pending records and 1 dead letters\n")
