@@ -143,6 +143,8 @@ fn spool(choice: u8, bytes: &[u8]) {
     let clock = Arc::new(ManualClock::at(Timestamp(1)));
     let mut options = WriterOptions::new(ID, b"machine");
     options.window = 100;
+    // So that the reserve, which is written out, is small.
+    options.max_bytes = Some(1 << 20);
     if let Ok((mut writer, _)) = Writer::open(Arc::new(disk.clone()), options, clock, Arc::new(SeededRandom::new(1))) {
         let next = writer.next().seq;
         writer.note("it goes on").expect("a note is written");

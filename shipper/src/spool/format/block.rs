@@ -290,12 +290,15 @@ impl BlockHeader {
             _ => return Err(FormatError::Value { of: "count" }),
         };
         let table = u64::from(records) * TableEntry::LEN as u64;
-        // Incompressible data grows a little under every codec.
-        let stored_limit = self.plain_len + self.plain_len / 8 + 4096;
         if records > MAX_RECORDS || u64::from(self.table_len) != table {
             return Err(FormatError::Length { of: "record table" });
         }
-        if self.plain_len > MAX_PAYLOAD || self.stored_len > stored_limit {
+        if self.plain_len > MAX_PAYLOAD {
+            return Err(FormatError::Length { of: "payload" });
+        }
+        // Incompressible data grows a little under every codec.
+        let stored_limit = self.plain_len + self.plain_len / 8 + 4096;
+        if self.stored_len > stored_limit {
             return Err(FormatError::Length { of: "payload" });
         }
         if self.codec == Codec::None && self.stored_len != self.plain_len {

@@ -120,6 +120,10 @@ impl SegmentHeader {
             },
             created: Timestamp(take.i64()?),
         };
-        Ok((header, len))
+        // Whoever follows the segments back comes to an end, also when the headers are forged.
+        match header.previous {
+            Some(previous) if previous.number >= header.number => Err(FormatError::Value { of: "previous" }),
+            Some(_) | None => Ok((header, len)),
+        }
     }
 }

@@ -229,6 +229,28 @@ fn golden(name: &str) -> Vec<u8> {
 }
 
 #[test]
+fn a_segment_does_not_follow_itself_or_a_later_one() {
+    let mut header = golden_segment_header();
+    for (number, is_before) in [
+        (0, true),
+        (6, true),
+        (7, false),
+        (8, false),
+        (u64::MAX - 1, false),
+    ] {
+        header.previous = Some(Previous::new(number, 100, 0));
+        let mut bytes = Vec::new();
+        header.encode(&mut bytes);
+        let decoded = SegmentHeader::decode(&bytes).map(|(header, _)| header);
+        let expected = match is_before {
+            true => Ok(header.clone()),
+            false => Err(FormatError::Value { of: "previous" }),
+        };
+        assert_eq!(decoded, expected, "{number}");
+    }
+}
+
+#[test]
 #[ignore = "makes the golden files; look at the difference, and run check.py on them"]
 fn write_golden_files() {
     let files = [
@@ -575,10 +597,11 @@ fn a_bomb_is_refused_before_it_goes_off() {
 #[test]
 fn lengths_out_of_bounds_are_refused() {
     type Change = fn(&mut BlockHeader);
-    let hostile: [(&str, Change); 6] = [
+    let hostile: [(&str, Change); 7] = [
         ("record table", |header| header.table_len = u32::MAX),
         ("record table", |header| header.count = 3),
         ("payload", |header| header.plain_len = u64::MAX / 2),
+        ("payload", |header| header.plain_len = u64::MAX - 1),
         ("payload", |header| header.stored_len = u64::MAX),
         ("payload", |header| header.stored_len += 1),
         ("secrets", |header| header.secrets_len = u32::MAX),
