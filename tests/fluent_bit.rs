@@ -13,7 +13,7 @@ use std::time::Duration;
 use auditship_testkit::artefacts::{Artefact, workspace};
 use auditship_testkit::host::surroundings;
 use auditship_testkit::protocol::Stanza;
-use common::{Hanging, PATIENCE, Scratch, await_until, ids, skipped};
+use common::{Disk, Hanging, PATIENCE, Scratch, await_until, ids, shipped_stanza, skipped};
 
 /// The host, or none: then the scenario `name` has been called skipped.
 fn fluent_bit(name: &str) -> Option<PathBuf> {
@@ -137,11 +137,18 @@ fn configure(scratch: &Scratch, service: &str, stanzas: &[Stanza]) {
 
 /// Appends records with the given numbers to the file that is tailed.
 fn append(scratch: &Scratch, range: std::ops::Range<u32>) {
+    append_with(scratch, range, || "a record".to_owned());
+}
+
+fn append_with(scratch: &Scratch, range: std::ops::Range<u32>, mut message: impl FnMut() -> String) {
     use std::io::Write;
     let lines: String = ids(range)
         .iter()
         .map(|id| {
-            format!("{{\"event\":{{\"id\":\"{id}\",\"category\":\"file\"}},\"message\":\"a record\"}}\n")
+            format!(
+                "{{\"event\":{{\"id\":\"{id}\",\"category\":\"file\"}},\"message\":\"{}\"}}\n",
+                message()
+            )
         })
         .collect();
     let mut file = File::options()
@@ -441,6 +448,58 @@ fn find_number(value: &serde_json::Value, name: &str) -> Option<u64> {
         serde_json::Value::Array(items) => items.iter().find_map(|item| find_number(item, name)),
         _ => None,
     }
+}
+
+#[test]
+fn a_full_disk_under_the_shipped_stanza() {
+    const NAME: &str = "a full disk under the shipped stanza";
+    let Some(program) = fluent_bit(NAME) else { return };
+    let scratch = Scratch::new();
+    let Some(disk) = Disk::mount(scratch.path("out"), NAME) else {
+        return;
+    };
+    let records = scratch.path("records-a");
+    let mut stanza = shipped_stanza(&scratch.path("out"));
+    stanza.properties.retain(|(name, _)| name != "Path");
+    for (name, value) in [("Path", records.to_str().unwrap()), ("Compression", "none")] {
+        stanza.properties.push((name.to_owned(), value.to_owned()));
+    }
+    // Nothing can be delivered while a file is in the directory's place.
+    fs::write(&records, "").unwrap();
+    append(&scratch, 0..10);
+    configure(&scratch, "    scheduler.base 1\n    scheduler.cap 2\n", &[stanza]);
+    let mut host = Host::start(&program, &scratch);
+    let spool = scratch.path("out/spool");
+    await_until("records in the spool", || (spooled(&spool)? >= 10).then_some(()));
+    disk.exhaust();
+    // Text that no compression makes so small that it fits into what is left of a page.
+    let mut state = 1_u64;
+    let digits = || {
+        let mut digit = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            format!("{:08x}", state >> 32)
+        };
+        (0..50).map(|_| digit()).collect()
+    };
+    append_with(&scratch, 10..510, digits);
+    let refusals = || {
+        let log = fs::read_to_string(spool.join("auditship.log")).unwrap_or_default();
+        log.lines().filter(|line| line.contains("chunk refused")).count()
+    };
+    await_until("refusal", || (refusals() > 0).then_some(()));
+    host.await_log("retry in");
+    fs::remove_file(&records).unwrap();
+    assert_eq!(
+        scratch.await_delivered("a", 10),
+        ids(0..10),
+        "delivery goes on while the disk is full"
+    );
+    // The ten were small, and gave little room back.
+    fs::remove_file(disk.ballast()).unwrap();
+    assert_eq!(scratch.await_delivered("a", 510), ids(0..510), "{}", host.log());
+    assert_eq!(refusals(), 1, "said once a minute");
+    host.signal(libc::SIGTERM);
+    assert!(host.await_end().success(), "{}", host.log());
 }
 
 /// The moments at which a host is killed.

@@ -21,7 +21,7 @@ use auditship_testkit::audit::{Category, Records};
 use auditship_testkit::host::{FlushCode, surroundings};
 use auditship_testkit::process::{HostProcess, setup, stanza};
 use auditship_testkit::protocol::{Chunk, Setup, Stanza};
-use common::{Hanging, Scratch, await_until, is_soak, skipped};
+use common::{Disk, Hanging, Scratch, await_until, is_soak, shipped_stanza};
 use serde_json::Value;
 
 /// The most that an end may take.
@@ -212,61 +212,6 @@ fn soak_an_end_with_much_pending_takes_five_seconds_at_most_and_loses_nothing() 
     );
 }
 
-/// A filesystem of 32 MiB, unmounted at the end.
-struct Disk(std::path::PathBuf);
-
-impl Disk {
-    /// None where this user cannot mount: then `name` has been called skipped.
-    fn mount(at: std::path::PathBuf, name: &str) -> Option<Self> {
-        fs::create_dir(&at).unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=32m,mode=0700", "tmpfs"])
-            .arg(&at)
-            .stderr(Stdio::null())
-            .status();
-        if mounted.is_ok_and(|status| status.success()) {
-            return Some(Self(at));
-        }
-        skipped(name, "only root can mount");
-        None
-    }
-
-    /// Takes all the room that is left.
-    fn exhaust(&self) {
-        let full = fs::write(self.0.join("ballast"), vec![0; 33 * MIB]);
-        assert_eq!(full.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _unmounted = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-/// The settings of the stanza in `fluent-bit.conf`, with `demo-out` elsewhere. The host's own are not for the plugin.
-fn shipped_stanza(demo_out: &Path) -> Stanza {
-    let conf = fs::read_to_string(auditship_testkit::artefacts::workspace().join("fluent-bit.conf")).unwrap();
-    let (_, output) = conf.split_once("[OUTPUT]\n").unwrap();
-    let properties: Vec<(String, String)> = output
-        .lines()
-        .filter(|line| !line.trim_start().starts_with('#'))
-        .filter_map(|line| line.trim().split_once(char::is_whitespace))
-        .filter(|(name, _)| !["Name", "Match", "Workers", "Retry_Limit"].contains(name))
-        .map(|(name, value)| {
-            let value = value
-                .trim()
-                .replace("${PWD}/demo-out", demo_out.to_str().unwrap());
-            (name.to_owned(), value)
-        })
-        .collect();
-    Stanza {
-        instance: "a".into(),
-        workers: 1,
-        properties,
-    }
-}
-
 #[test]
 fn a_full_disk_refuses_at_once_and_recovers_by_itself() {
     let scratch = Scratch::new();
@@ -319,7 +264,7 @@ fn a_full_disk_refuses_at_once_and_recovers_by_itself() {
         (flushed.code == FlushCode::Ok).then_some(())
     });
     feed.handed_over += records_refused;
-    fs::remove_file(disk.0.join("ballast")).unwrap();
+    fs::remove_file(disk.ballast()).unwrap();
     feed.fill(&mut host, &scratch, MIB);
     await_until("all", || {
         let status = status(&spool)?;

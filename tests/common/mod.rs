@@ -10,9 +10,11 @@ use std::fs;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use auditship_testkit::artefacts::workspace;
 use auditship_testkit::chunk::Layout;
 use auditship_testkit::process::stanza;
 use auditship_testkit::protocol::{Chunk, Stanza};
@@ -154,6 +156,68 @@ impl Hanging {
     /// Waits for a sender, and holds its connection.
     pub(crate) fn await_sender(&mut self) {
         self.held.push(self.connected.recv_timeout(PATIENCE).unwrap());
+    }
+}
+
+/// A filesystem of 32 MiB, unmounted at the end.
+pub(crate) struct Disk(PathBuf);
+
+impl Disk {
+    /// None where this user cannot mount: then `name` has been called skipped.
+    pub(crate) fn mount(at: PathBuf, name: &str) -> Option<Self> {
+        fs::create_dir(&at).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=32m,mode=0700", "tmpfs"])
+            .arg(&at)
+            .stderr(Stdio::null())
+            .status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Some(Self(at));
+        }
+        skipped(name, "only root can mount");
+        None
+    }
+
+    /// Takes all the room that is left.
+    pub(crate) fn exhaust(&self) {
+        let full = fs::write(self.ballast(), vec![0; 33 << 20]);
+        assert_eq!(full.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    }
+}
+
+impl Disk {
+    /// What [`Disk::exhaust`] has put there.
+    pub(crate) fn ballast(&self) -> PathBuf {
+        self.0.join("ballast")
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _unmounted = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// The settings of the stanza in `fluent-bit.conf`, with `demo-out` elsewhere. The host's own are not for the plugin.
+pub(crate) fn shipped_stanza(demo_out: &Path) -> Stanza {
+    let conf = fs::read_to_string(workspace().join("fluent-bit.conf")).unwrap();
+    let (_, output) = conf.split_once("[OUTPUT]\n").unwrap();
+    let properties: Vec<(String, String)> = output
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .filter_map(|line| line.trim().split_once(char::is_whitespace))
+        .filter(|(name, _)| !["Name", "Match", "Workers", "Retry_Limit"].contains(name))
+        .map(|(name, value)| {
+            let value = value
+                .trim()
+                .replace("${PWD}/demo-out", demo_out.to_str().unwrap());
+            (name.to_owned(), value)
+        })
+        .collect();
+    Stanza {
+        instance: "a".into(),
+        workers: 1,
+        properties,
     }
 }
 
