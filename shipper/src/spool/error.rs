@@ -47,6 +47,13 @@ pub enum SpoolError {
         /// The `Id` in the configuration.
         wanted: String,
     },
+    /// The disk has no room for what opening must write, and nothing that may be removed for it. Nothing is lost.
+    Full {
+        /// About how many bytes are needed.
+        needed: u64,
+        /// What failed.
+        failure: IoFailure,
+    },
     /// The operating system gave no random bytes.
     NoRandomness,
     /// Input or output failed.
@@ -192,7 +199,13 @@ impl fmt::Display for SpoolError {
                 "the directory is the spool of the instance `{found}`, not of `{wanted}`: set `Id {found}`, or another \
                  directory"
             ),
+            Self::Full { needed, failure } => write!(
+                f,
+                "the disk is full, and before the spool opens about {needed} bytes must be written that a crash may have \
+                 left unwritten ({failure}): make room on the filesystem and start again; nothing is lost"
+            ),
             Self::NoRandomness => crate::random::NoRandomness.fmt(f),
+            Self::Io(failure) if failure.is_full() => write!(f, "{failure}: make room on the filesystem"),
             Self::Io(failure) => failure.fmt(f),
         }
     }

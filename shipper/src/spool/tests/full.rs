@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use super::super::storage::sim::Op;
+use super::super::storage::sim::{Crash, Op};
 use super::super::{FullCause, Maintenance};
 use super::*;
 
@@ -361,4 +361,94 @@ fn a_failed_call_that_is_not_about_room_is_told_apart() {
     rig.disk.heal();
     feed.put_and_sync(&event("b"));
     assert_eq!(rig.read_all().ids(), ["a", "b"]);
+}
+
+/// `count` records whose publication a power cut has taken back, so that opening must copy them, and a disk without a free
+/// block.
+fn full_with_much_to_adopt(count: u64, before: impl FnOnce(&Rig, &mut Feed)) -> (Rig, Vec<String>) {
+    let mut rig = small(10 << 20, OnFull::Refuse);
+    rig.options.segment_bytes = 1 << 20;
+    let mut feed = rig.open();
+    before(&rig, &mut feed);
+    let head = rig.bytes("head");
+    for number in 0..count {
+        feed.put_and_sync(&event(&number.to_string()));
+    }
+    let ids = rig.read_all().ids().into_iter().map(str::to_owned).collect();
+    drop(feed);
+    let rig = rig.crashed(Crash::Everything, 0);
+    let file = rig.disk.open("head", Access::ReadWrite).unwrap();
+    file.write_at(0, &head).unwrap();
+    fill_up(&rig);
+    (rig, ids)
+}
+
+fn fill_up(rig: &Rig) {
+    let space = rig.disk.space().unwrap();
+    rig.disk.set_budget(Some(space.total - space.available));
+}
+
+#[test]
+fn what_must_be_adopted_on_a_full_disk_gets_the_room_that_delivered_segments_have() {
+    let (rig, ids) = full_with_much_to_adopt(1000, |rig, feed| {
+        for number in 0..2000 {
+            feed.put_and_sync(&event(&format!("old {number}")));
+        }
+        assert_eq!(
+            feed.writer.reclaim(NOW),
+            0,
+            "sealed, and there was no destination yet"
+        );
+        rig.commit_cursor(feed, "x", 2000);
+    });
+    let (_feed, report) = rig.try_open().unwrap();
+    assert_eq!(report.adopted, 1000);
+    let read = rig.read_all();
+    let left = read.ids();
+    assert!(left.len() < ids.len(), "delivered ones have gone");
+    assert!(
+        left == ids[ids.len() - left.len()..],
+        "all others are there: {}",
+        left.len()
+    );
+}
+
+#[test]
+fn what_must_be_adopted_and_finds_no_room_keeps_the_spool_closed_and_nothing_is_lost() {
+    let (rig, ids) = full_with_much_to_adopt(1000, |_, _| ());
+    for attempt in 0..3 {
+        let error = rig.try_open().err().expect("no room");
+        assert!(
+            matches!(
+                error,
+                SpoolError::Full {
+                    needed: 100_000..,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+        let said = error.to_string();
+        assert!(
+            said.contains("make room on the filesystem") && said.contains("nothing is lost"),
+            "{said}"
+        );
+        assert!(
+            rig.names("segments").len() < 3,
+            "attempt {attempt} leaves nothing behind"
+        );
+    }
+    rig.disk.set_budget(None);
+    let (_feed, report) = rig.try_open().unwrap();
+    assert_eq!(report.adopted, 1000);
+    assert_eq!(rig.read_all().ids(), ids);
+}
+
+#[test]
+fn the_reserve_pays_for_what_must_be_adopted() {
+    let (rig, ids) = full_with_much_to_adopt(200, |_, _| ());
+    let reserve = rig.bytes("reserve").len();
+    let (_feed, report) = rig.try_open().unwrap();
+    assert_eq!(report.adopted, 200, "with a reserve of {reserve} bytes");
+    assert_eq!(rig.read_all().ids(), ids);
 }

@@ -10,14 +10,14 @@ use crate::random::Random;
 use crate::spool::block::Position;
 use crate::spool::count::Tally;
 use crate::spool::cursor;
-use crate::spool::error::{AppendError, SpoolError};
-use crate::spool::format::{Flags, Meta, Previous, SegmentHeader};
-use crate::spool::head::{self, HeadFile};
+use crate::spool::error::{AppendError, IoFailure, SpoolError};
+use crate::spool::format::{Flags, MAX_HEADER, Meta, Previous, SegmentHeader};
+use crate::spool::head::{self, Head, HeadFile};
 use crate::spool::identity::{Epoch, SpoolId};
 use crate::spool::keys::{self, Source};
 use crate::spool::meta::{self, Found};
 use crate::spool::quarantine::{self, Sort};
-use crate::spool::recovery::{self, Recovered};
+use crate::spool::recovery::{self, Adopted, Recovered};
 use crate::spool::segment::{self, FOLDER, Listing};
 use crate::spool::storage::{Access, Storage};
 use crate::spool::window::Window;
@@ -111,11 +111,7 @@ impl Writer {
         }
         if let Some(adopted) = &found.adopted {
             report.adopted = found.tip.next_seq - found.trusted.next_seq;
-            let now = self.clock.wall();
-            let made = self
-                .files
-                .create(&*self.storage, self.spool, &found.trusted, now, Some(adopted));
-            let len = made.map_err(SpoolError::Io)?;
+            let len = self.adopt(adopted, &found.trusted)?;
             self.tip = found.tip;
             self.entered_segment(len);
         } else {
@@ -140,12 +136,40 @@ impl Writer {
             ));
         }
         self.notes.extend(report.meta_restored.clone());
+        self.space.measure_again();
         self.space.measure(&*self.storage, self.clock.monotonic());
         self.space.set_reserve_aside(&*self.storage);
         // A full disk keeps the notes waiting; it does not keep the spool from opening.
         match self.sync() {
             Ok(_) | Err(AppendError::Full { .. } | AppendError::Io(_)) => Ok(()),
             Err(_) => Err(SpoolError::NoRandomness),
+        }
+    }
+
+    /// Makes the segment of what is adopted. On a full disk everything that may go makes room for it but the last segment,
+    /// whose blocks are what is adopted.
+    fn adopt(&mut self, adopted: &Adopted, trusted: &Head) -> Result<u64, SpoolError> {
+        let now = self.clock.wall();
+        self.space.measure(&*self.storage, self.clock.monotonic());
+        let mut floor = None;
+        let mut has_reserve = true;
+        loop {
+            let made = self
+                .files
+                .create(&*self.storage, self.spool, trusted, now, Some(adopted));
+            let failure = match made {
+                Ok(len) => return Ok(len),
+                Err(failure) if failure.is_full() => failure,
+                Err(failure) => return Err(SpoolError::Io(failure)),
+            };
+            if std::mem::take(&mut has_reserve) {
+                self.space.give_reserve_back(&*self.storage);
+            } else if !self.drop_tail()
+                && !(self.space.segments().count() > 1 && self.drop_segment(&mut floor, now))
+            {
+                let needed = adopted.to - adopted.from.offset;
+                return Err(SpoolError::Full { needed, failure });
+            }
         }
     }
 
@@ -165,6 +189,10 @@ impl Writer {
         let written = self.write(now, Room::Exempt, |encoder| encoder.accounting(tally));
         written.map_err(|error| match error {
             AppendError::Io(failure) => SpoolError::Io(failure),
+            AppendError::Full { .. } => SpoolError::Full {
+                needed: MAX_HEADER as u64,
+                failure: IoFailure::new("write", FOLDER, &io::ErrorKind::StorageFull.into()),
+            },
             _ => SpoolError::NoRandomness,
         })
     }

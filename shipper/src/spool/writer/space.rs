@@ -185,7 +185,7 @@ impl Space {
         }
     }
 
-    fn give_reserve_back(&mut self, storage: &dyn Storage) {
+    pub(super) fn give_reserve_back(&mut self, storage: &dyn Storage) {
         if storage.remove(RESERVE).is_ok() {
             self.reserve = 0;
         }
@@ -340,7 +340,7 @@ impl Writer {
         error
     }
 
-    fn drop_tail(&mut self) -> bool {
+    pub(super) fn drop_tail(&mut self) -> bool {
         if self.space.tails.is_empty() {
             return false;
         }
@@ -350,7 +350,7 @@ impl Writer {
     }
 
     /// Removes the oldest segment if it may go. `floor` keeps what the cursors said from one call to the next.
-    fn drop_segment(&mut self, floor: &mut Option<u64>, now: Timestamp) -> bool {
+    pub(super) fn drop_segment(&mut self, floor: &mut Option<u64>, now: Timestamp) -> bool {
         let Some(oldest) = self.oldest() else {
             return false;
         };
