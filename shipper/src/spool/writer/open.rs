@@ -164,9 +164,11 @@ impl Writer {
             };
             if std::mem::take(&mut has_reserve) {
                 self.space.give_reserve_back(&*self.storage);
-            } else if !self.drop_tail()
-                && !(self.space.segments().count() > 1 && self.drop_segment(&mut floor, now))
-            {
+                continue;
+            }
+            let has_older = self.space.segments().count() > 1;
+            let made_room = self.drop_tail() || has_older && self.drop_segment(&mut floor, now);
+            if !made_room {
                 let needed = adopted.to - adopted.from.offset;
                 return Err(SpoolError::Full { needed, failure });
             }
