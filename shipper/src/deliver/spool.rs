@@ -1,4 +1,8 @@
 //! [`Source`] over the spool's reader.
+//!
+//! Bytes that are there and wrong are damage, and counted. Bytes that the disk does not give (an I/O error) are not: the
+//! error may pass, and what was passed over would be given up for good. So the lane says so, stays where it is, and asks
+//! again; the others go on.
 
 use std::sync::Arc;
 

@@ -11,7 +11,8 @@
 //! 1. There is one shipper for a spool, by `shipper.lock`, held until every lane has ended or is fenced off.
 //! 2. [`Shipper::nudge`] never waits for a lane, a disk or a network.
 //! 3. [`Shipper::stop`] waits for hanging requests at most as long as it is told, then leaves them behind a fence
-//!    ([`runner`]). Nothing in it is needed for safety.
+//!    ([`runner`]). Nothing in it is needed for safety. A disk that hangs is waited for: whoever holds a lane's lock may
+//!    be in a call to it, and the writer beside it waits for the same disk.
 //!
 //! Threads: `aship-<id>` (and `aship-1-<id>`... where several requests may be on their way), `aship-control`.
 

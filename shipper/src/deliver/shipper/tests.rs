@@ -14,6 +14,7 @@ use crate::deliver::testing::{Fault, Handle, Plain, Receiver, locked, response};
 use crate::deliver::{Settings, ShipAll};
 use crate::random::SeededRandom;
 use crate::spool::cursor::{Cursor, HoldKind};
+use crate::spool::dead_letter;
 use crate::spool::draft::{Draft, TableEntry};
 use crate::spool::identity::Key;
 use crate::spool::storage::sim::SimStorage;
@@ -262,10 +263,9 @@ fn a_dead_destination_does_not_delay_another() {
 fn a_hanging_sender_is_left_behind_the_fence() {
     let mut bench = Bench::new();
     bench.write(10);
-    let door = Door::new();
-    door.set(Shut::Hanging { waiting: 0 });
-    let shipper = bench.start(vec![lane("a", &door, 1)]).unwrap();
-    door.wait_for_hanging(1);
+    let desk = Arc::new(Desk::default());
+    let shipper = bench.start(vec![desk.lane("a", 1)]).unwrap();
+    desk.wait_for(1);
     let shared = Arc::clone(&shipper.shared);
     let clock = SystemClock::new();
     shipper.stop(Duration::from_millis(50));
@@ -280,11 +280,85 @@ fn a_hanging_sender_is_left_behind_the_fence() {
     until(&shipper, "the new shipper", |all| all[0].counts.delivered == 10);
     shipper.stop(PATIENCE);
     let before = cursor::peek(&bench.storage, "a").unwrap().unwrap();
-    // The old answer comes after all, says "stored", and changes nothing.
-    door.set(Shut::Open);
+    // The old answer comes after all, with a verdict for each record, and changes nothing.
+    desk.answer(0, response(207, "xsssssssss"));
     shared.gate.wait_empty(&clock, PATIENCE);
     assert_eq!(cursor::peek(&bench.storage, "a").unwrap().unwrap(), before);
     assert_eq!(before.state.counts.delivered, 10);
+    assert_eq!(dead_letter::list(&bench.storage, "a").unwrap().count(), 0);
+}
+
+/// A receiver that answers when the test says so, each request by its number.
+#[derive(Default)]
+struct Desk {
+    waiting: Mutex<Vec<std::sync::mpsc::Sender<http::Response<Vec<u8>>>>>,
+    changed: Condvar,
+}
+
+impl Desk {
+    fn wait_for(&self, count: usize) {
+        let fewer = |waiting: &mut Vec<_>| waiting.len() < count;
+        let waited = self
+            .changed
+            .wait_timeout_while(locked(&self.waiting), PATIENCE, fewer);
+        assert!(!waited.unwrap().1.timed_out(), "{count} requests came");
+    }
+
+    fn answer(&self, number: usize, answer: http::Response<Vec<u8>>) {
+        locked(&self.waiting)[number].send(answer).unwrap();
+    }
+
+    /// As [`lane`], with answers from here.
+    fn lane(self: &Arc<Self>, id: &str, in_flight: u8) -> LaneConfig {
+        let mut config = lane(id, &Door::new(), in_flight);
+        if let Target::Route { transport, .. } = &mut config.target {
+            *transport = self.clone();
+        }
+        config
+    }
+}
+
+impl Transport for Desk {
+    fn send(&self, _: &http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, SendError> {
+        let (sender, answer) = std::sync::mpsc::channel();
+        locked(&self.waiting).push(sender);
+        self.changed.notify_all();
+        let late = |_| SendError::Unanswered {
+            reason: String::from("the test is over"),
+        };
+        answer.recv_timeout(PATIENCE).map_err(late)
+    }
+}
+
+#[test]
+fn an_answer_to_the_lane_before_settles_nothing() {
+    let mut bench = Bench::new();
+    bench.write(10);
+    let desk = Arc::new(Desk::default());
+    let shipper = bench.start(vec![desk.lane("a", 2)]).unwrap();
+    desk.wait_for(1);
+    // The lane breaks under the request, and the one that follows asks again, under the same number.
+    bench.storage.fail_when(|call| {
+        (call.path.starts_with("cursors/") && call.op.is_change()).then_some(std::io::ErrorKind::Other)
+    });
+    bench.write(10);
+    shipper.nudge();
+    until(&shipper, "a broken lane", |all| {
+        all[0]
+            .last_error
+            .as_ref()
+            .is_some_and(|fault| fault.class == "storage")
+    });
+    bench.storage.heal();
+    desk.wait_for(2);
+    desk.answer(0, response(201, ""));
+    // Whoever got that answer sends the next batch.
+    desk.wait_for(3);
+    assert_eq!(shipper.statuses()[0].counts.delivered, 0);
+    desk.answer(1, response(201, ""));
+    desk.answer(2, response(201, ""));
+    until(&shipper, "both batches", |all| all[0].counts.delivered == 20);
+    shipper.stop(PATIENCE);
 }
 
 #[test]
