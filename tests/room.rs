@@ -139,7 +139,7 @@ fn run(scratch: &Scratch, destination: &str) -> Child {
     );
     fs::write(&toml, text).unwrap();
     Command::new(Artefact::Binary.path())
-        .args(["run", "--deadline", "2s", "-c"])
+        .args(["run", "-c"])
         .arg(toml)
         .stdin(Stdio::null())
         .stderr(fs::File::create(scratch.path("run.log")).unwrap())

@@ -104,11 +104,14 @@ fn await_empty(child: &mut Child, config: &Config) -> Result<(), Box<dyn Error>>
             return Err(format!("auditship run ended: {status}").into());
         }
         let status = Command::new(Artefact::Binary.path())
-            .args(["status", "--json", "--spool"])
+            .args(["status", "--json"])
             .arg(&config.spool.path)
             .output()?;
-        let text = String::from_utf8(status.stdout)?;
-        if text.contains("\"pending\":0") {
+        if status.stdout.is_empty() {
+            return Err(String::from_utf8(status.stderr)?.into());
+        }
+        let status: serde_json::Value = serde_json::from_slice(&status.stdout)?;
+        if status["destinations"][0]["backlog"]["pending"] == 0 {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(500));

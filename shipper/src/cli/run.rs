@@ -30,8 +30,10 @@ use crate::time::{Clock as _, SystemClock};
 
 /// How often it is looked whether the plugin has made the spool, and whether another signal came while draining.
 const LOOK: Duration = Duration::from_millis(200);
-/// How long requests on their way may take when lanes change or we end.
+/// How long requests on their way may take when lanes change.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// What requests get that are on their way at the deadline: they had time before it.
+const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// Drain a spool that the Fluent Bit plugin fills with `Shipper external`.
 ///
@@ -43,7 +45,7 @@ pub(super) struct Run {
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
     /// How long to go on sending after SIGTERM or SIGINT; what is left stays in the spool
-    #[arg(long, value_name = "AGE", default_value = "10s")]
+    #[arg(long, value_name = "AGE", default_value = "4s")]
     deadline: Age,
     #[command(flatten)]
     exclusion: ExclusionFlags,
@@ -73,7 +75,7 @@ impl Run {
             }
         }
         self.drain(&shipper, &mut signals);
-        shipper.stop(PATIENCE);
+        shipper.stop(LAST_CALL);
         Ok(Exit::Done)
     }
 
