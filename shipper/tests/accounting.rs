@@ -20,7 +20,6 @@ use auditship::random::{Random, SeededRandom};
 use auditship::spool::OnFull;
 use auditship::spool::count::Tally;
 use auditship::spool::cursor::{self, Counts};
-use auditship::spool::format::SegmentHeader;
 use auditship::spool::storage::Access;
 use auditship::spool::storage::sim::{Crash, SimStorage};
 use proptest::prelude::*;
@@ -247,9 +246,7 @@ impl Run {
         let Ok(file) = spool.open(&format!("segments/{}", entry.name), Access::ReadWrite) else {
             return;
         };
-        // Behind the header: one that is damaged may bring back what was void before it (CHANGELOG.md, known faults).
-        let header = SegmentHeader::LEN as u64;
-        let (at, mut byte) = (header + self.below(entry.len.saturating_sub(header).max(1)), [0]);
+        let (at, mut byte) = (self.below(entry.len.max(1)), [0]);
         if file.read_at(at, &mut byte).is_ok_and(|read| read == 1) {
             // A disk that is dead flips nothing.
             let _ = file.write_at(at, &[byte[0] ^ 1 << self.below(8)]);
@@ -453,4 +450,10 @@ proptest! {
     ) {
         run(seed, steps, weather, Fault::None);
     }
+}
+
+/// A run in which the header behind a void tail was damaged.
+#[test]
+fn what_is_void_stays_so_when_the_header_behind_it_is_damaged() {
+    run(655_539_586_619_838_083, 33, Weather::Damage, Fault::None);
 }

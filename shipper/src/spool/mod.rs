@@ -22,6 +22,7 @@ pub mod cursor;
 pub mod dead_letter;
 pub mod draft;
 mod error;
+mod extent;
 pub mod format;
 mod head;
 pub mod identity;

@@ -33,6 +33,7 @@
 
 use super::block::Position;
 use super::error::SpoolError;
+use super::extent;
 use super::format::{FormatError, IndexEntry, Kind, Previous, Sections, decode_table};
 use super::head::Head;
 use super::identity::{Epoch, SpoolId};
@@ -118,6 +119,7 @@ pub(crate) fn recover(
         blocks: Vec::new(),
         keys: Vec::new(),
         damaged,
+        gap: false,
     };
     let mut torn = None;
     for number in &walk {
@@ -125,7 +127,15 @@ pub(crate) fn recover(
             continue;
         };
         let is_last = Some(number) == walk.last();
-        torn = state.segment(*number, &opened, is_last, anchor)?;
+        let path = segment::path(*number);
+        let len = if is_last {
+            let len = opened.file.len();
+            len.map_err(|error| SpoolError::io("measure", &path, &error))?
+        } else {
+            // No header after the anchor can be read, or it would be the anchor.
+            extent::of_segment(storage, &listing.segments, *number, &opened, spool)?
+        };
+        torn = state.segment(*number, &opened, len, is_last, anchor)?;
     }
     let Walk {
         trusted,
@@ -243,22 +253,20 @@ struct Walk {
     blocks: Vec<IndexEntry>,
     keys: Keys,
     damaged: Vec<String>,
+    /// The end of a segment was damaged: which block is the one before the next is not known.
+    gap: bool,
 }
 
 impl Walk {
-    /// Goes through one segment; returns its torn tail.
+    /// Goes through one segment, of which `len` bytes count; returns its torn tail.
     fn segment(
         &mut self,
         number: u64,
         opened: &Opened,
+        len: u64,
         is_last: bool,
         anchor: Head,
     ) -> Result<Option<(Position, u64)>, SpoolError> {
-        let path = segment::path(number);
-        let len = opened
-            .file
-            .len()
-            .map_err(|error| SpoolError::io("measure", &path, &error))?;
         let mut scan = Scan::new(opened.file.clone(), number, self.spool, len);
         let mut offset = opened.start;
         if number == anchor.segment {
@@ -288,6 +296,7 @@ impl Walk {
                         None => {
                             // Damage up to the end: all of it stays where it is.
                             self.tip.offset = len;
+                            self.gap = true;
                             self.trust();
                             break;
                         }
@@ -313,7 +322,9 @@ impl Walk {
             Ok(found) => found,
             Err(flaw) => return Ok(Err(flaw)),
         };
-        if found.header.prev != self.tip.chain || found.header.first_seq != self.tip.next_seq {
+        let header = &found.header;
+        let follows = header.prev == self.tip.chain && header.first_seq == self.tip.next_seq;
+        if !follows && !(self.gap && header.first_seq >= self.tip.next_seq) {
             return Ok(Err(FormatError::Value { of: "prev" }));
         }
         sound(scan, found)
@@ -335,6 +346,7 @@ impl Walk {
 
     fn take(&mut self, found: &Found, keys: Keys, is_last: bool) {
         let is_settled = found.header.count > 0 && found.header.first_seq < self.settled;
+        self.gap = false;
         self.tip.offset = found.end();
         self.tip.next_seq = found.header.end_seq();
         self.tip.chain = found.hash;

@@ -115,8 +115,6 @@ pub struct Reader {
 struct At {
     scan: Scan,
     offset: u64,
-    /// Blocks that begin at or after this number are void, whatever the segment says: the next segment has them.
-    void_from: Option<u64>,
 }
 
 impl At {
@@ -289,10 +287,6 @@ impl Reader {
         };
         let (first, end) = (found.header.first_seq, found.header.end_seq());
         let has_records = found.header.count > 0;
-        if has_records && at.void_from.is_some_and(|void| first >= void) {
-            at.scan.set_end(at.offset);
-            return Ok(None);
-        }
         if self.seeking && (end < self.next_seq || has_records && end == self.next_seq) {
             // Nothing in or before this block was asked for, and no damage before it cost anything that was.
             self.damage = None;

@@ -3,6 +3,7 @@
 use super::{At, ReadStep, Reader};
 use crate::spool::block::Position;
 use crate::spool::error::SpoolError;
+use crate::spool::extent;
 use crate::spool::head::Head;
 use crate::spool::scan::Scan;
 use crate::spool::segment::{self, Listing, Successor};
@@ -102,7 +103,6 @@ impl Reader {
             let Some(opened) = segment::open(&*self.storage, number, self.spool)? else {
                 return Ok(None);
             };
-            let mut void_from = None;
             let end = if number == head.segment {
                 head.offset
             } else {
@@ -113,11 +113,9 @@ impl Reader {
                         number = instead;
                         continue;
                     }
-                    Successor::Unreadable { number: next } => {
-                        void_from = self.first_number_in(next)?;
-                        self.size(number, &opened)?
+                    Successor::Unreadable { .. } | Successor::Missing => {
+                        extent::of_segment(&*self.storage, &numbers, number, &opened, self.spool)?
                     }
-                    Successor::Missing => self.size(number, &opened)?,
                 }
             };
             if let Err(flaw) = &opened.header {
@@ -130,26 +128,16 @@ impl Reader {
             return Ok(Some(At {
                 scan: Scan::new(opened.file, number, self.spool, end),
                 offset: opened.start,
-                void_from,
             }));
         }
     }
 
-    fn size(&self, number: u64, opened: &segment::Opened) -> Result<u64, SpoolError> {
+    /// Where segment `number` ends although its successor does not say so; `None` when it is gone.
+    fn extent(&self, number: u64, numbers: &[(u64, u64)]) -> Result<Option<u64>, SpoolError> {
+        let opened = segment::open(&*self.storage, number, self.spool)?;
         opened
-            .file
-            .len()
-            .map_err(|error| SpoolError::io("measure", &segment::path(number), &error))
-    }
-
-    /// The first number in a segment whose header is damaged.
-    fn first_number_in(&self, number: u64) -> Result<Option<u64>, SpoolError> {
-        let Some(opened) = segment::open(&*self.storage, number, self.spool)? else {
-            return Ok(None);
-        };
-        let end = self.size(number, &opened)?;
-        let mut scan = Scan::new(opened.file, number, self.spool, end);
-        Ok(scan.resync(0)?.map(|found| found.header.first_seq))
+            .map(|opened| extent::of_segment(&*self.storage, numbers, number, &opened, self.spool))
+            .transpose()
     }
 
     /// What comes after the end of `at`.
@@ -166,10 +154,12 @@ impl Reader {
         let numbers = Listing::read(&*self.storage)?.segments;
         Ok(
             match segment::successor(&*self.storage, &numbers, number, self.spool)? {
-                Successor::Next { end, .. } if end > at.scan.end() && at.void_from.is_none() => {
-                    Leave::Longer(end)
-                }
-                Successor::Next { number, .. } | Successor::Unreadable { number } => Leave::Go(number),
+                Successor::Next { end, .. } if end > at.scan.end() => Leave::Longer(end),
+                Successor::Next { number, .. } => Leave::Go(number),
+                Successor::Unreadable { number: next } => match self.extent(number, &numbers)? {
+                    Some(end) if end > at.scan.end() => Leave::Longer(end),
+                    Some(_) | None => Leave::Go(next),
+                },
                 Successor::Void { instead } => Leave::Go(instead),
                 Successor::Missing if numbers.first().is_none_or(|(oldest, _)| *oldest > number) => {
                     Leave::Lost

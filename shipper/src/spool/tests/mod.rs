@@ -4,6 +4,7 @@ mod basic;
 mod cold;
 mod crash;
 mod damage;
+mod extent;
 mod full;
 mod lives;
 mod quarantine;

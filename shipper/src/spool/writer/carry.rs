@@ -9,10 +9,11 @@ use std::io;
 use super::Writer;
 use crate::spool::block::Position;
 use crate::spool::error::{AppendError, IoFailure, SpoolError};
+use crate::spool::extent;
 use crate::spool::format::Kind;
 use crate::spool::quarantine::{self, FOLDER, Sort};
 use crate::spool::scan::{Found, Scan};
-use crate::spool::segment;
+use crate::spool::segment::{self, Listing};
 use crate::spool::storage::write_whole;
 
 impl Writer {
@@ -85,10 +86,10 @@ impl Writer {
         };
         let end = match previous {
             Some(previous) => previous.len,
-            None => opened
-                .file
-                .len()
-                .map_err(|error| IoFailure::new("measure", &path, &error))?,
+            None => {
+                let numbers: Vec<_> = Listing::read(&*self.storage).map_err(in_words)?.segments;
+                extent::of_segment(&*self.storage, &numbers, number, &opened, self.spool).map_err(in_words)?
+            }
         };
         let listed =
             quarantine::list(&*self.storage).map_err(|error| IoFailure::new("list", FOLDER, &error))?;

@@ -11,6 +11,7 @@ use crate::spool::block::Position;
 use crate::spool::count::Tally;
 use crate::spool::cursor;
 use crate::spool::error::{AppendError, IoFailure, SpoolError};
+use crate::spool::extent;
 use crate::spool::format::{Flags, MAX_HEADER, Meta, Previous, SegmentHeader};
 use crate::spool::head::{self, Head, HeadFile};
 use crate::spool::identity::{Epoch, SpoolId};
@@ -210,7 +211,10 @@ impl Writer {
         let mut at = found.trusted.segment;
         let mut header = found.keys.as_ref().and_then(|keys| keys.header.clone());
         let mut budget = SCAN_BUDGET;
-        while let Some(previous) = previous_of(at, header, &found.listing).filter(|_| fits && budget > 0) {
+        while fits
+            && budget > 0
+            && let Some(previous) = self.previous_of(at, header, &found.listing)?
+        {
             let Previous {
                 number, len, index, ..
             } = previous;
@@ -237,6 +241,33 @@ impl Writer {
             ));
         }
         Ok(())
+    }
+
+    /// What stands before segment `at`: as its header says, or, when that is damaged or gone, what is there.
+    fn previous_of(
+        &self,
+        at: u64,
+        header: Option<SegmentHeader>,
+        listing: &Listing,
+    ) -> Result<Option<Previous>, SpoolError> {
+        if let Some(header) = header {
+            return Ok(header.previous);
+        }
+        let newest_before =
+            |files: &[(u64, u64)]| files.iter().rev().find(|(number, _)| *number < at).copied();
+        let segment = newest_before(&listing.segments);
+        let index = newest_before(&listing.indexes);
+        let Some((number, len)) = index.max(segment) else {
+            return Ok(None);
+        };
+        let opened = segment::open(&*self.storage, number, self.spool)?;
+        let len = match opened {
+            Some(opened) => {
+                extent::of_segment(&*self.storage, &listing.segments, number, &opened, self.spool)?
+            }
+            None => len,
+        };
+        Ok(Some(Previous::new(number, len, 0)))
     }
 
     /// Copies what a crash has torn off to `quarantine/`. Where it was put, or nothing when it was empty or could not be
@@ -277,22 +308,6 @@ impl Writer {
             self.space.set(end.segment, end.offset);
         }
     }
-}
-
-/// What stands before segment `at`: as its header says, or, when that is damaged or gone, what is there.
-fn previous_of(at: u64, header: Option<SegmentHeader>, listing: &Listing) -> Option<Previous> {
-    if let Some(header) = header {
-        return header.previous;
-    }
-    let newest_before = |files: &[(u64, u64)]| files.iter().rev().find(|(number, _)| *number < at).copied();
-    let segment = newest_before(&listing.segments);
-    let index = newest_before(&listing.indexes);
-    // The segment's length counts when both are there.
-    let (number, len) = index
-        .into_iter()
-        .chain(segment)
-        .max_by_key(|(number, _)| *number)?;
-    Some(Previous::new(number, len, 0))
 }
 
 /// The spool's identity: read, mended, or made.

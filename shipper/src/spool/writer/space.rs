@@ -19,6 +19,7 @@ use super::{OnFull, Writer, WriterOptions};
 use crate::spool::block::Position;
 use crate::spool::cursor;
 use crate::spool::error::{AppendError, FullCause, IoFailure};
+use crate::spool::extent;
 use crate::spool::format::SegmentHeader;
 use crate::spool::keys::{self, Keys};
 use crate::spool::quarantine::{self, Listed, Sort};
@@ -535,13 +536,17 @@ impl Writer {
             .and_then(|header| header.previous);
         let (end, index_at) = match previous.filter(|previous| previous.number == number) {
             Some(previous) => (previous.len, previous.index),
-            None => (
-                self.space.segments.iter().find(|(other, _)| *other == number)?.1,
-                0,
-            ),
+            None => (self.extent(number)?, 0),
         };
         let read = keys::read(&*self.storage, self.spool, number, end, index_at).ok()??;
         Some((read.header?, read.keys))
+    }
+
+    /// Where segment `number` ends although no header says so.
+    fn extent(&self, number: u64) -> Option<u64> {
+        let opened = segment::open(&*self.storage, number, self.spool).ok()??;
+        let numbers: Vec<_> = self.space.segments.iter().copied().collect();
+        extent::of_segment(&*self.storage, &numbers, number, &opened, self.spool).ok()
     }
 
     /// Removes the oldest kept indexes when they take more than their share: a small spool is not to be full of keys.
