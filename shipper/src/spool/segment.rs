@@ -167,7 +167,6 @@ pub(crate) fn successor(
         match header.previous {
             Some(previous) if previous.number == number => {
                 next = Some((*candidate, previous.len));
-                unreadable = None;
             }
             Some(previous) if previous.number > number => break,
             Some(_) | None => return Ok(Successor::Void { instead: *candidate }),

@@ -39,6 +39,8 @@ fn a_torn_tail_goes_to_quarantine_and_what_was_synced_stays() {
     let from = usize::try_from(head.offset).unwrap();
     assert_eq!(rig.bytes(&torn), whole[from..whole.len() - 10]);
     assert_eq!(rig.bytes(&path).len(), from, "the tail is cut");
+    let later = rig.crashed(Crash::NothingUnsynced, 0);
+    assert_eq!(later.bytes(&torn), whole[from..whole.len() - 10], "durably");
     assert_eq!(report.damaged, Vec::<String>::new());
     assert_eq!(rig.read_all().ids(), ["a", "b"]);
     assert_eq!(feed.writer.next().seq, 2);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 
 use super::*;
-use crate::spool::storage::{contract, read_small};
+use crate::spool::storage::{contract, read_small, write_atomic};
 
 fn put(disk: &SimStorage, path: &str, bytes: &[u8]) -> Arc<dyn StorageFile> {
     let file = disk.create_new(path).unwrap();
@@ -308,5 +308,29 @@ fn the_same_seed_gives_the_same_disk() {
             })
             .collect();
         assert_eq!(images.len() > 1, crash.is_random(), "{crash:?}");
+    }
+}
+
+#[test]
+fn what_was_put_atomically_is_the_old_or_the_new_content_after_any_crash_and_the_new_one_once_it_is_said() {
+    for crash in Crash::ALL {
+        for changes in 0.. {
+            let disk = SimStorage::new();
+            write_atomic(&disk, "a", b"old").unwrap();
+            disk.fail_after_changes(changes);
+            let written = write_atomic(&disk, "a", b"the new content");
+            let found = read_small(&disk.crash(crash, changes), "a", 100)
+                .unwrap()
+                .unwrap();
+            let is_new = found == b"the new content";
+            assert!(is_new || found == b"old", "{crash:?} after {changes}: {found:?}");
+            assert!(
+                is_new || written.is_err(),
+                "{crash:?} after {changes}: not durable"
+            );
+            if written.is_ok() {
+                break;
+            }
+        }
     }
 }
