@@ -297,6 +297,9 @@ impl Run {
     fn finish(mut self) -> Seen {
         self.world.disk.heal();
         self.world.receiver.fail(0, 0);
+        // A file that was being made when the process died was in the way, until it is noticed that it is gone.
+        self.world.clock.advance(Duration::from_secs(31));
+        self.process().intake.tick();
         self.order += 1;
         // Company for what was refused alone: two chunks without poison at the end.
         self.next_chunk += 10 - self.next_chunk % 10;
@@ -450,6 +453,12 @@ proptest! {
     ) {
         run(seed, steps, weather, Fault::None);
     }
+}
+
+/// A run in which a process died while it made a cursor's file anew, in a spool without room for a further one.
+#[test]
+fn what_a_crash_left_of_a_cursor_does_not_fill_the_spool() {
+    run(18_405_845_118_018_367_047, 37, Weather::Shortage, Fault::None);
 }
 
 /// A run in which the header behind a void tail was damaged.

@@ -3,7 +3,7 @@
 //! # What may be assumed
 //! 1. Everything before the published head was synced. The head that is found may be older than the newest one (power
 //!    was cut), never newer.
-//! 2. Every record below a cursor's committed number was before some head.
+//! 2. Every record below a cursor's committed number, or in a batch of a cursor, was before some head.
 //! 3. A segment's header, and all that its predecessor holds before the length named there, was synced before the
 //!    segment got its name.
 //!

@@ -119,6 +119,8 @@ impl Cursor {
                 found: found.peek.destination,
             });
         }
+        // Of one that was being made when the process died: it only takes room.
+        let _ = storage.remove(&temporary(&path));
         sync_names(&*storage)?;
         restore(&*file, &found).map_err(|error| CursorError::io(&path, "restore", &error))?;
         let state = found.peek.state;
@@ -247,10 +249,15 @@ fn path_of(destination: &str) -> Result<String, CursorError> {
     Ok(format!("{FOLDER}/{destination}{SUFFIX}"))
 }
 
+/// Where a cursor's file is made before it gets its name.
+fn temporary(path: &str) -> String {
+    format!("{path}.tmp")
+}
+
 /// Puts a whole new file with `bytes` in slot A at `path`. Slot B is written too, with zeros: only blocks that were
 /// written once can be overwritten without any need for room.
 fn replace(storage: &dyn Storage, path: &str, bytes: &[u8]) -> io::Result<Arc<dyn StorageFile>> {
-    let temporary = format!("{path}.tmp");
+    let temporary = temporary(path);
     match storage.remove(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}

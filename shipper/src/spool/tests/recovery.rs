@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 
+use super::super::cursor::Entry;
 use super::super::storage::sim::{Crash, Op};
 use super::*;
 
@@ -402,4 +403,32 @@ fn a_long_stay_ends_a_segment() {
             .count(),
         2
     );
+}
+
+#[test]
+fn a_spool_restored_under_a_cursor_with_a_batch_on_its_way_numbers_on_behind_the_batch() {
+    let rig = Rig::new();
+    let mut feed = rig.open();
+    feed.put_and_sync(&event("a"));
+    let backup = rig.crashed(Crash::Kill, 0);
+    feed.put_and_sync(&(event("b") + &event("c") + &event("d")));
+    // `b` is pending, `c` is delivered, and `d` is pending.
+    let mut cursor = Cursor::open_or_create(backup.storage(), "x", feed.writer.spool_id(), 0).unwrap();
+    let mut state = cursor.state().clone();
+    state.pass(1, Disposition::Delivered).unwrap();
+    let mut entry = Entry::new(1, 3, NOW);
+    entry.settled.settle_pending(1..2, Disposition::Delivered);
+    state.entries.push(entry);
+    cursor.commit(state).unwrap();
+    drop(feed);
+    let (mut feed, report) = backup.try_open().unwrap();
+    assert_eq!(report.damaged.len(), 1, "{:?}", report.damaged);
+    assert_eq!(
+        feed.writer.next().seq,
+        4,
+        "no other record gets a number of the batch"
+    );
+    feed.put_and_sync(&event("e"));
+    assert_eq!(backup.read_all().records[1].0, 4);
+    assert_eq!(backup.read_all().damaged, [(1, 3)]);
 }

@@ -369,11 +369,12 @@ fn identify(
     Ok(meta.spool)
 }
 
-/// Every record below was before some head: the highest number that a cursor has committed.
+/// Every record below was before some head: the highest number that a cursor has committed, or has in a batch. (A batch is
+/// made of what was read; what is settled in it must never be said of other records.)
 fn settled(storage: &dyn Storage, spool: SpoolId) -> u64 {
     let cursors = cursor::peek_all(storage).unwrap_or_default().into_iter();
     let ours = cursors
         .filter_map(|(_, peek)| peek.ok())
         .filter(|peek| peek.spool == spool);
-    ours.map(|peek| peek.state.committed).max().unwrap_or(0)
+    ours.map(|peek| peek.state.end()).max().unwrap_or(0)
 }
