@@ -13,7 +13,7 @@ use std::sync::Arc;
 use auditship::random::SeededRandom;
 use auditship::seal::{Flaw, Verification, verify};
 use auditship::spool::draft::Draft;
-use auditship::spool::format::{BlockHeader, Codec, Kind, Sections, SegmentHeader};
+use auditship::spool::format::{BlockHeader, Codec, Extension, Kind, Sections, SegmentHeader};
 use auditship::spool::storage::sim::{Crash, SimStorage};
 use auditship::spool::storage::{Access, Storage, read_small};
 use auditship::spool::{Block, Kinds, ReadStep, Reader, Writer, WriterOptions};
@@ -211,6 +211,29 @@ fn an_entry_that_cuts_the_record_elsewhere_shows() {
     assert_eq!(found, [Flaw::Root]);
     let found = forge(is_records, |parts| parts.table[5] = 0xff);
     assert_eq!(found, [Flaw::Entry]);
+}
+
+#[test]
+fn an_erased_salt_leaves_the_chain_as_it_was() {
+    let disk = sealed();
+    let block = blocks(&disk).into_iter().find(|block| is_records(block)).unwrap();
+    let mut parts = Parts::read(&disk, &block);
+    let before = parts.encode().len();
+    parts.secrets.clear();
+    parts.header.secrets_len = 0;
+    parts
+        .header
+        .extensions
+        .push(Extension::new(Extension::PADDING, &[0; 28]));
+    let after = parts.encode();
+    assert_eq!(after.len(), before);
+    put(&disk, &block, &after);
+    let found = verified(&disk);
+    assert_eq!((found.breaks, found.unsalted), (vec![], 1));
+    // An extension that is not about the storage is a part of the chain.
+    parts.header.extensions[0].kind = 0x7fff;
+    put(&disk, &block, &parts.encode());
+    assert_eq!(flaws(&disk), [Flaw::Chain]);
 }
 
 #[test]

@@ -18,8 +18,8 @@
 //!   SHA-256: `MTH() = H()`, `MTH(d) = H(0x00 ‖ d)`, and for more than one leaf
 //!   `MTH(D) = H(0x01 ‖ MTH(first k) ‖ MTH(rest))`, where k is the largest power of two below their number. The two
 //!   prefixes keep a leaf from passing for a node.
-//! * The chain value of a block is `H(its whole header)`; each header has the one before it in `prev`, and `root` in it
-//!   covers the records. So the last value stands for everything before it, in its order.
+//! * The chain value of a block is `H(its header without what says how it is stored)`; each header has the one before it in
+//!   `prev`, and `root` in it covers the records. So the last value stands for everything before it, in its order.
 //!
 //! # Invariants
 //! The hashes need constant memory (one for each level of the tree) however many leaves there are. No clock; no I/O but
@@ -32,6 +32,7 @@ mod tests;
 
 pub use verify::{Break, Flaw, MAX_BREAKS, Verification, verify};
 
+use crate::spool::format::BlockHeader;
 use crate::spool::identity::ContentHash;
 
 /// What BLAKE3 gives.
@@ -49,9 +50,10 @@ pub fn leaf(salt: &[u8; 32], content: &ContentHash) -> Hash {
     *hasher.finalize().as_bytes()
 }
 
-/// The chain value of a block: BLAKE3 of its header's bytes, which the next header has as `prev`.
+/// The chain value of a block: BLAKE3 of what [`BlockHeader::chained`] takes of its header, which the next header has as
+/// `prev`.
 pub fn chain(header: &[u8]) -> Hash {
-    *blake3::hash(header).as_bytes()
+    *blake3::hash(&BlockHeader::chained(header)).as_bytes()
 }
 
 /// The root of the tree over `leaves`: RFC 6962 section 2.1 with BLAKE3. Without leaves, BLAKE3 of nothing.

@@ -79,7 +79,26 @@ fn salt_and_content_have_their_places() {
     let (salt, content) = ([1; 32], [2; 32]);
     assert_eq!(leaf(&salt, &content), h(&[salt, content].concat()));
     assert_ne!(leaf(&salt, &content), leaf(&content, &salt));
-    assert_eq!(chain(b"header"), h(b"header"));
+}
+
+/// Whatever is in a header but what says how the block is stored: by its place, as FORMAT.md has it.
+#[test]
+fn the_chain_covers_a_header_but_for_how_it_is_stored() {
+    let header: Vec<u8> = (0..248).map(|at| u8::try_from(at).unwrap()).collect();
+    for at in 0..header.len() {
+        let mut changed = header.clone();
+        changed[at] ^= 1;
+        let stored = matches!(at, 10..=23 | 25 | 27 | 156..=179 | 244..);
+        assert_eq!(chain(&changed) == chain(&header), stored, "byte {at}");
+    }
+    let with = |kind: u16| {
+        let mut header = header.clone();
+        header.splice(244..244, [&kind.to_le_bytes()[..], &[1, 0, 7]].concat());
+        chain(&header)
+    };
+    assert_ne!(with(0x7fff), chain(&header));
+    assert_eq!(with(0x8000), chain(&header));
+    assert_eq!(with(0xffff), chain(&header));
 }
 
 proptest! {

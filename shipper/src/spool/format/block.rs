@@ -1,7 +1,7 @@
 //! A block: header, record table, payload, secrets. One append is one block, or several that stand or fall together.
 
 use super::fields::{Frame, Take, frame_len, open_frame};
-use super::{Flags, FormatError, MAX_PAYLOAD, MAX_RECORDS, MAX_SECRETS};
+use super::{Flags, FormatError, MAX_PAYLOAD, MAX_RECORDS, MAX_SECRETS, SECRETS_PER_RECORD};
 use crate::spool::count::Tally;
 use crate::spool::draft::TableEntry;
 use crate::spool::identity::{Epoch, SpoolId};
@@ -117,6 +117,18 @@ impl Extension {
     pub const REASON: u16 = 2;
     /// Of a quarantine block: where it came from, UTF-8.
     pub const ORIGIN: u16 = 3;
+    /// Set in the type of an extension that is about how the block is stored: it is no part of the chain.
+    pub const STORAGE: u16 = 0x8000;
+    /// Nothing: keeps a block as long as it was when something in it was erased.
+    pub const PADDING: u16 = Self::STORAGE;
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        // The writer keeps values below 1 KiB.
+        let len = u16::try_from(self.value.len()).unwrap_or(u16::MAX);
+        out.extend_from_slice(&self.kind.to_le_bytes());
+        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(&self.value[..usize::from(len)]);
+    }
 
     /// An extension of type `kind`.
     pub fn new(kind: u16, value: &[u8]) -> Self {
@@ -186,6 +198,8 @@ pub struct Sections<'a> {
 }
 
 const OF: &str = "block header";
+/// Where a header says how its block is stored: its own length and flags; codec; cipher; the sections' lengths.
+const STORED: [std::ops::Range<usize>; 4] = [10..24, 25..26, 27..28, 156..180];
 /// Bytes of each section's checksum.
 const CRC: u64 = 4;
 
@@ -222,14 +236,32 @@ impl BlockHeader {
             .put(&self.root)
             .put(&self.prev);
         for extension in &self.extensions {
-            // The writer keeps values below 1 KiB.
-            let len = u16::try_from(extension.value.len()).unwrap_or(u16::MAX);
-            frame
-                .put(&extension.kind.to_le_bytes())
-                .put(&len.to_le_bytes())
-                .put(&extension.value[..usize::from(len)]);
+            let mut bytes = Vec::new();
+            extension.encode(&mut bytes);
+            frame.put(&bytes);
         }
         frame.end();
+    }
+
+    /// The bytes of a whole header that its chain value is made of: not those that say how the block is stored, so that
+    /// payload and secrets can be re-coded, encrypted or erased without touching the chain. `docs/FORMAT.md`, Chain.
+    pub fn chained(header: &[u8]) -> Vec<u8> {
+        let body = header.split_last_chunk::<{ CRC as usize }>();
+        let body = body.map_or(header, |(body, _checksum)| body);
+        let (fixed, extensions) = body.split_at(body.len().min(Self::LEN - CRC as usize));
+        let mut chained = fixed.to_vec();
+        for stored in STORED {
+            if let Some(bytes) = chained.get_mut(stored) {
+                bytes.fill(0);
+            }
+        }
+        // What is no list of extensions is in no header that can be decoded.
+        for extension in decode_extensions(Take(extensions)).unwrap_or_default() {
+            if extension.kind & Extension::STORAGE == 0 {
+                extension.encode(&mut chained);
+            }
+        }
+        chained
     }
 
     /// How many bytes the header that begins at `bytes` has.
@@ -304,7 +336,7 @@ impl BlockHeader {
         if self.codec == Codec::None && self.stored_len != self.plain_len {
             return Err(FormatError::Length { of: "payload" });
         }
-        if self.secrets_len > MAX_SECRETS {
+        if self.secrets_len > MAX_SECRETS + records * SECRETS_PER_RECORD {
             return Err(FormatError::Length { of: "secrets" });
         }
         if self.first_seq.checked_add(u64::from(self.count)).is_none() {

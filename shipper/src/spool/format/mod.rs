@@ -44,8 +44,11 @@ pub const MAX_HEADER: usize = 8 * 1024;
 pub const MAX_RECORDS: u32 = 1 << 20;
 /// The most plain bytes in a block's payload: a full draft ([`crate::ingest::MAX_DRAFT_BYTES`]) and the largest record.
 pub const MAX_PAYLOAD: u64 = 0x4800_0000;
-/// The most bytes in a block's secrets section.
+/// The most bytes in a block's secrets section, beside [`SECRETS_PER_RECORD`].
 pub const MAX_SECRETS: u32 = 4 * 1024;
+/// The most bytes in a block's secrets section for each record: room for a salt and a leaf of its own, so that a single
+/// record can be erased.
+pub const SECRETS_PER_RECORD: u32 = 64;
 
 /// Feature flags that this build knows, of the sort that it may read but not write without knowing.
 const KNOWN_READ_COMPAT: u32 = 0;

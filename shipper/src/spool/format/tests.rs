@@ -556,6 +556,8 @@ fn the_document_says_the_limits() {
         (0x4800_0000, 1_048_576, 4096)
     );
     assert!(text.contains("at most 1,048,576 records") && text.contains("secrets; at most 4096"));
+    assert_eq!(SECRETS_PER_RECORD, 64);
+    assert!(text.contains("and 64 more for each record"));
 }
 
 #[test]
