@@ -79,6 +79,17 @@ impl Window {
         self.entries.is_empty()
     }
 
+    /// Makes room for `records` that are going to be restored: growing on the way moves each of them several times.
+    pub(crate) fn expect(&mut self, records: u64) {
+        let records = usize::try_from(records).unwrap_or(usize::MAX).min(self.capacity);
+        let more = records.saturating_sub(self.entries.len());
+        self.entries.reserve_exact(more);
+        let (entries, base) = (&self.entries, self.base);
+        let at = |number: Number| entries[number.wrapping_sub(base) as usize];
+        self.keys.reserve(more, |other| hash_of(at(*other).key));
+        self.ids.reserve(more, |other| at(*other).id_hash);
+    }
+
     /// Puts an older record before all others, while a spool is opened. False when the window is full.
     pub(crate) fn restore_older(&mut self, key: Key, id_hash: u64) -> bool {
         if self.entries.len() >= self.capacity {

@@ -202,6 +202,7 @@ impl Writer {
 
     /// Fills the window from the newest record back.
     fn restore_window(&mut self, found: &mut Recovered) -> Result<(), SpoolError> {
+        self.window.expect(found.tip.next_seq);
         let adopted = found.adopted.iter().flat_map(|adopted| adopted.keys.iter().rev());
         let last = found.keys.iter().flat_map(|keys| keys.keys.iter().rev());
         let mut fits = true;
