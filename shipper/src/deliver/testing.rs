@@ -122,6 +122,7 @@ impl Destination for Plain {
             },
             401 | 403 => Outcome::Auth { reason },
             404 => Outcome::Config { reason },
+            409 => Outcome::Taken { reason },
             412 => Outcome::Exists { reason },
             413 => Outcome::TooLarge { reason },
             429 => Outcome::Throttled { after, reason },

@@ -48,6 +48,7 @@ impl Finding {
         let reason = match outcome {
             Outcome::Verdicts(_) | Outcome::Stored => String::from("the answer says nothing of the probe"),
             Outcome::Exists { reason }
+            | Outcome::Taken { reason }
             | Outcome::Throttled { reason, .. }
             | Outcome::Unavailable { reason, .. }
             | Outcome::Auth { reason }

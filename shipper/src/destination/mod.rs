@@ -258,6 +258,12 @@ pub enum Outcome {
         /// For a person.
         reason: String,
     },
+    /// The name is taken by something that is certainly not this batch (it was compared): Held(conflict), whatever an
+    /// earlier attempt may have done.
+    Taken {
+        /// For a person.
+        reason: String,
+    },
     /// The same batch again, later and slower.
     Throttled {
         /// Not before this long.

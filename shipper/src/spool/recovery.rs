@@ -93,7 +93,15 @@ pub(crate) fn recover(
         .map_err(|error| SpoolError::io("sync", segment::FOLDER, &error))?;
     let mut listing = Listing::read(storage)?;
     let highest = listing.segments.last().into_iter().chain(listing.indexes.last());
-    let next_number = highest.map(|(number, _)| number + 1).max();
+    let next_number = highest.map(|(number, _)| number.saturating_add(1)).max();
+    if next_number == Some(u64::MAX) {
+        return Err(SpoolError::NotASpool {
+            reason: format!(
+                "a file in {}/ has a number that no segment ever gets: move it away",
+                segment::FOLDER
+            ),
+        });
+    }
     let void = segment::void(storage, &listing.segments, spool, LOOK_FOR_VOID)?;
     listing.segments.retain(|(number, _)| !void.contains(number));
     let numbers: Vec<u64> = listing.segments.iter().map(|(number, _)| *number).collect();

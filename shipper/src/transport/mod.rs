@@ -11,6 +11,11 @@ pub mod scripted;
 use std::fmt;
 
 /// Sends one request and waits for its response, on the calling thread, inside its own time limits.
+///
+/// What is on the wire may be more than that: a transport may fetch credentials and sign at each sending (the body stays
+/// as it is journalled), follow to another region, look at an object whose name is taken, or ask for an acknowledgement,
+/// and tell what it found in the response's extensions, for [`crate::destination::Destination::decode`]. It holds no lock
+/// of the lane; when it is abandoned in the middle, the batch counts as one that may be stored.
 pub trait Transport: Send + Sync {
     /// Sends `request`. Any status is a response, not an error; redirects are not followed.
     ///
@@ -39,6 +44,11 @@ pub enum SendError {
         /// What happened and what to do, with the host; no secret in it.
         reason: String,
     },
+    /// There is nothing to sign the request with: the receiver has not seen it. The destination is held.
+    NoCredentials {
+        /// Which credential cannot be had, and what to do; no secret in it.
+        reason: String,
+    },
     /// The receiver's certificate, or ours, is not accepted.
     Tls {
         /// What happened and what to do, with the host; no secret in it.
@@ -51,6 +61,7 @@ impl fmt::Display for SendError {
         match self {
             Self::NotSent { reason } => write!(f, "not sent: {reason}"),
             Self::Unanswered { reason } => write!(f, "sent, but no answer: {reason}"),
+            Self::NoCredentials { reason } => write!(f, "no credentials: {reason}"),
             Self::Tls { reason } => write!(f, "TLS: {reason}"),
         }
     }

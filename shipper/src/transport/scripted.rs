@@ -21,6 +21,8 @@ pub enum Step {
     Lost,
     /// Fails in the handshake.
     Tls,
+    /// Has nothing to sign with.
+    NoCredentials,
 }
 
 impl Step {
@@ -93,6 +95,7 @@ impl Transport for ScriptedTransport {
             Step::NotSent => Err(SendError::NotSent { reason }),
             Step::Swallowed | Step::Lost => Err(SendError::Unanswered { reason }),
             Step::Tls => Err(SendError::Tls { reason }),
+            Step::NoCredentials => Err(SendError::NoCredentials { reason }),
         }
     }
 }

@@ -235,7 +235,8 @@ impl Court<'_> {
                 self.counts.unverified = self.counts.unverified.saturating_add(stored);
                 Consequence::Works
             }
-            Outcome::Exists { reason } => {
+            Outcome::Exists { reason } | Outcome::Taken { reason } => {
+                slot.maybe_stored = false;
                 slot.standing = Standing::Conflict;
                 let reason = format!(
                     "the name {} is taken, though we never stored anything there: {reason}. If the spool was copied, \
@@ -446,6 +447,7 @@ impl Court<'_> {
 fn of_send_error(error: SendError) -> Outcome {
     match error {
         SendError::NotSent { reason } => Outcome::Unavailable { after: None, reason },
+        SendError::NoCredentials { reason } => Outcome::Auth { reason },
         SendError::Tls { .. } => Outcome::Config {
             reason: error.to_string(),
         },

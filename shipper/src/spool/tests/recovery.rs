@@ -432,3 +432,17 @@ fn a_spool_restored_under_a_cursor_with_a_batch_on_its_way_numbers_on_behind_the
     assert_eq!(backup.read_all().records[1].0, 4);
     assert_eq!(backup.read_all().damaged, [(1, 3)]);
 }
+
+#[test]
+fn a_file_with_the_last_number_is_refused_and_named() {
+    for number in [u64::MAX - 1, u64::MAX] {
+        let rig = Rig::new();
+        rig.open().put_and_sync(&event("a"));
+        rig.disk
+            .create_new(&format!("segments/{number:016x}.seg"))
+            .unwrap();
+        let error = rig.try_open().err().unwrap();
+        assert!(error.to_string().contains("move it away"), "{error}");
+        assert_eq!(rig.read_all().ids(), ["a"]);
+    }
+}

@@ -186,6 +186,57 @@ fn a_name_that_something_else_has_is_a_conflict_until_a_person_resumes() {
 }
 
 #[test]
+fn a_name_that_was_compared_and_is_another_batch_is_a_conflict_also_after_a_lost_answer() {
+    let mut world = World::new(Handle::CreateOnly);
+    world.fill(10);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, |_| Fault::RequestLost).unwrap();
+    world.run(&mut lane, 10 * MINUTE, |_| Fault::Status(409)).unwrap();
+    // Nor does a restart forget it: the name never proves anything again.
+    drop(lane);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, 10 * MINUTE, |_| Fault::Status(412)).unwrap();
+    assert!(matches!(
+        lane.snapshot().condition,
+        Condition::Held {
+            kind: HoldKind::Conflict,
+            ..
+        }
+    ));
+    assert_eq!(lane.snapshot().counts.delivered, 0);
+    lane.desire(Activity::Active, 1);
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    let counts = lane.snapshot().counts;
+    assert_eq!(
+        (counts.delivered, counts.unverified, counts.redelivered),
+        (10, 0, 0)
+    );
+}
+
+#[test]
+fn without_credentials_it_is_held_and_nothing_may_be_stored() {
+    let mut world = World::new(Handle::CreateOnly);
+    world.fill(10);
+    let mut lane = world.open().unwrap();
+    lane.drain();
+    let Action::Send { ticket, .. } = lane.poll(world.now()).unwrap() else {
+        panic!("a batch is due");
+    };
+    let reason = String::from("the token file is gone");
+    lane.complete(ticket, Err(SendError::NoCredentials { reason }), world.now());
+    assert!(matches!(
+        lane.snapshot().condition,
+        Condition::Held {
+            kind: HoldKind::Auth,
+            ..
+        }
+    ));
+    world.run(&mut lane, 10 * MINUTE, healthy).unwrap();
+    let counts = lane.snapshot().counts;
+    assert_eq!((counts.delivered, counts.unverified), (10, 0));
+}
+
+#[test]
 fn a_receiver_that_answers_one_status_to_everything_costs_nothing_and_resumes_by_itself() {
     for status in [400, 401, 403, 404, 413, 429, 500] {
         for in_flight in [1, 4] {
