@@ -332,7 +332,7 @@ impl Walk {
         };
         let header = &found.header;
         let follows = header.prev == self.tip.chain && header.first_seq == self.tip.next_seq;
-        if !follows && !(self.gap && header.first_seq >= self.tip.next_seq) {
+        if !(follows || self.gap && header.first_seq >= self.tip.next_seq) {
             return Ok(Err(FormatError::Value { of: "prev" }));
         }
         sound(scan, found)
