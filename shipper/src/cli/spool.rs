@@ -96,8 +96,16 @@ impl Opened {
 
     /// The spool at `path`.
     pub(super) fn at(path: &Path) -> Result<Self, Failure> {
-        let storage =
-            FsStorage::open(path).map_err(|error| Failure::Spool(format!("{}: {error}", path.display())))?;
+        let storage = FsStorage::open(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotADirectory => {
+                Failure::Spool(format!("{}: not a spool: a spool is a directory", path.display()))
+            }
+            io::ErrorKind::PermissionDenied => Failure::Spool(format!(
+                "{}: {error}; only a spool's owner may look into it: run this as that user",
+                path.display()
+            )),
+            _ => file_failure(path, &error),
+        })?;
         let opened = Self {
             path: path.to_owned(),
             storage: Arc::new(storage),
@@ -113,10 +121,8 @@ impl Opened {
 
     /// What runs, how far it is, and what is wrong.
     pub(super) fn status(&self) -> Status {
-        let head = crate::spool::read_head(&*self.storage)
-            .ok()
-            .flatten()
-            .map(|head| head.next_seq);
+        // A head that cannot be read is said by whatever reads records.
+        let head = crate::spool::read_head(&*self.storage).ok().flatten();
         status::read(&*self.storage, SystemClock::new().wall(), head)
     }
 

@@ -186,6 +186,11 @@ impl Intake {
         }
         self.last_housekeeping = Some(now);
         self.obey();
+        self.publish();
+    }
+
+    /// Looks after the spool and writes the status.
+    pub(super) fn publish(&mut self) {
         let wall = self.clock.wall();
         let maintenance = self.writer.maintain(wall);
         if let Err(error) = self

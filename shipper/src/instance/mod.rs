@@ -227,11 +227,12 @@ impl Instance {
 
     /// Ends the shipper, whose senders get at most `patience`, then the writer. What is not delivered stays in the spool.
     pub fn stop(self, patience: Duration) {
-        let Self { intake, shipper } = self;
+        let Self { mut intake, shipper } = self;
         if let Some(shipper) = shipper {
             shipper.stop(patience);
         }
-        drop(intake);
+        // What is said of this spool while nothing runs should be how it was left.
+        intake.publish();
     }
 }
 

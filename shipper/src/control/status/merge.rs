@@ -2,7 +2,7 @@
 //!
 //! A shipper that runs knows its destinations best. When none runs its last snapshot still names them, but what it said
 //! of their position may be older than the cursors, so those are asked; a destination that only has a cursor is shown
-//! by it.
+//! by it. So may the writer's last snapshot be older than the log, whose head has the sums: those are shown.
 
 use serde::Serialize;
 
@@ -11,6 +11,7 @@ use super::snapshot::{
     Activity, Backlog, DestinationStatus, LetterCount, ReplayProgress, ShipperStatus, WriterStatus,
 };
 use crate::control::desired::{Desired, DesiredState};
+use crate::spool;
 use crate::spool::cursor::{Peek, Peeked};
 use crate::time::Timestamp;
 
@@ -28,8 +29,8 @@ pub struct Sources {
     pub desired: Desired,
     /// The dead letters of each destination that has a folder for them.
     pub letters: Vec<(String, LetterCount)>,
-    /// The next sequence number that the log tells, if it was asked.
-    pub head: Option<u64>,
+    /// The end of the log and its sums, as the log tells them, if it was asked.
+    pub head: Option<spool::Head>,
     /// What could not be read, each with its file.
     pub problems: Vec<String>,
 }
@@ -136,7 +137,7 @@ impl DestinationView {
 /// Puts everything together at `now`.
 pub fn merge(sources: Sources, now: Timestamp) -> Status {
     let Sources {
-        writer,
+        mut writer,
         mut shipper,
         cursors,
         desired,
@@ -149,7 +150,12 @@ pub fn merge(sources: Sources, now: Timestamp) -> Status {
             .into_iter()
             .flatten(),
     );
-    let head = head.or(writer.snapshot.as_ref().map(|writer| writer.head.next_seq));
+    if let (Some(head), Some(snapshot)) = (&head, &mut writer.snapshot) {
+        snapshot.totals = head.totals;
+    }
+    let head = head
+        .map(|head| head.next_seq)
+        .or(writer.snapshot.as_ref().map(|writer| writer.head.next_seq));
     let standing = match shipper.snapshot {
         Some(_) => Standing::Unconfigured,
         None => Standing::Unknown,

@@ -25,7 +25,7 @@ pub use self::snapshot::{
 };
 use super::{ControlError, FOLDER, Role, desired, read_json, to_json};
 use crate::spool::storage::Storage;
-use crate::spool::{cursor, dead_letter};
+use crate::spool::{self, cursor, dead_letter};
 use crate::time::Timestamp;
 
 const WRITER_FILE: &str = "control/status.writer.json";
@@ -80,11 +80,11 @@ pub fn publish<S: Snapshot>(storage: &dyn Storage, snapshot: &S) -> Result<(), C
     replace().map_err(|error| ControlError::io(S::FILE, "write", &error))
 }
 
-/// The state of everything at `now`. `head` is the next sequence number that the log itself tells; without it the
-/// writer's snapshot is asked.
+/// The state of everything at `now`. `head` is what the log itself tells of its end and its sums; without it the writer's
+/// snapshot is asked, which may be a second older than what was accepted last.
 ///
 /// What cannot be read is said in the view; nothing is an error.
-pub fn read(storage: &dyn Storage, now: Timestamp, head: Option<u64>) -> Status {
+pub fn read(storage: &dyn Storage, now: Timestamp, head: Option<spool::Head>) -> Status {
     let (cursors, cursors_problem) = match cursor::peek_all(storage) {
         Ok(cursors) => (cursors, None),
         Err(error) => (Vec::new(), Some(error.to_string())),

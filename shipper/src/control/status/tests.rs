@@ -70,6 +70,13 @@ fn fault(message: &str) -> Fault {
     }
 }
 
+fn head(next_seq: u64) -> spool::Head {
+    spool::Head {
+        next_seq,
+        ..spool::Head::empty(Epoch(7))
+    }
+}
+
 fn role_of<S>(life: Life, snapshot: Option<S>) -> RoleView<S> {
     RoleView {
         life,
@@ -102,6 +109,25 @@ fn alarms(change: impl FnOnce(&mut Sources)) -> Vec<Alarm> {
 
 fn set_destination(sources: &mut Sources, change: impl FnOnce(&mut DestinationStatus)) {
     change(&mut sources.shipper.snapshot.as_mut().unwrap().destinations[0]);
+}
+
+/// A snapshot is a second old, or as old as a kill; the head is written with every sync.
+#[test]
+fn the_sums_are_those_of_the_log_itself() {
+    let mut head = head(103);
+    (head.totals.received, head.totals.spooled) = (110, 103);
+    let sources = Sources {
+        writer: role_of(Life::Stopped, Some(writer())),
+        shipper: role_of(Life::Stopped, None),
+        cursors: Vec::new(),
+        desired: desired::Desired::default(),
+        letters: Vec::new(),
+        head: Some(head),
+        problems: Vec::new(),
+    };
+    let status = merge(sources, NOW);
+    let totals = status.writer.snapshot.expect("a snapshot").totals;
+    assert_eq!((totals.received, totals.spooled), (110, 103));
 }
 
 #[test]
@@ -298,7 +324,10 @@ fn without_a_shipper_the_cursors_are_asked() {
     assert_eq!(known.status.counts, expected);
     assert!(matches!(&unnamed.status.activity, Activity::Held { reason, .. } if reason == "no such bucket"));
     // The log itself knows better than the last snapshot.
-    assert_eq!(read(&storage, NOW, Some(200)).destinations[0].pending(), 149);
+    assert_eq!(
+        read(&storage, NOW, Some(head(200))).destinations[0].pending(),
+        149
+    );
     assert!(
         matches!(&status.health, Health::Red { alarms } if alarms.len() == 2),
         "{:?}",
@@ -313,7 +342,7 @@ fn a_running_shipper_is_believed() {
     Cursor::open_or_create(Arc::new(storage.clone()), "a", SPOOL, 5).unwrap();
     publish(&storage, &shipper(vec![destination("a")])).unwrap();
     desired::set(&storage, "a", DesiredState::Inactive, NOW).unwrap();
-    let status = read(&storage, NOW, Some(100));
+    let status = read(&storage, NOW, Some(head(100)));
     let view = &status.destinations[0];
     assert_eq!((view.status.committed, view.seen_by), (90, Vantage::Shipper));
     assert_eq!(view.status.activity, Activity::Active, "not applied yet");
