@@ -185,7 +185,7 @@ fn lines_that_are_not_json_are_named_and_the_rest_goes_on() {
         Outcome {
             code: 1,
             stdout: "received 20005 = 0 excluded + 0 duplicate + 20005 spooled; 20005 delivered, 0 dead-lettered, 0 pending\n".to_owned(),
-            stderr: format!("auditship: 1 line could not be read: `auditship quarantine list --spool {spool}`\n"),
+            stderr: format!("auditship: 1 piece of the input could not be read: `auditship quarantine list --spool {spool}`\n"),
         }
     );
     let listed = auditship(&["quarantine", "list", "--json", "--spool", &spool]);
@@ -356,6 +356,42 @@ fn an_endpoint_that_refuses_us_loses_nothing() {
     );
     assert_eq!(taken.code, 0, "{taken:?}");
     assert_eq!(receiver.lines(), 50);
+}
+
+/// "Ship again" is what the message says: what an earlier run was refused for is not held against the next one.
+#[test]
+fn the_same_command_goes_on_when_the_endpoint_has_healed() {
+    let dir = Dir::new();
+    let receiver = Receiver::answering(403);
+    let file = dir.write("a.ndjson", &records(0..50));
+    let refused = dir.ship(&file, &receiver.url(), &[]);
+    assert!(refused.stderr.contains("403"), "{refused:?}");
+    receiver.status.store(401, Ordering::SeqCst);
+    let refused = dir.ship(&file, &receiver.url(), &[]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(
+        refused.stderr.contains("401") && !refused.stderr.contains("403"),
+        "the reason of this run: {refused:?}"
+    );
+    receiver.status.store(200, Ordering::SeqCst);
+    let more = dir.write("b.ndjson", &records(50..60));
+    let healed = dir.ship(&more, &receiver.url(), &[]);
+    assert_eq!(healed.code, 0, "{healed:?}");
+    assert!(healed.stdout.contains("; 60 delivered, "), "{healed:?}");
+    assert_eq!(receiver.lines(), 60);
+}
+
+/// Nothing runs any more: what is said of the spool is how it was left.
+#[test]
+fn the_status_after_the_end_has_the_last_sums() {
+    let dir = Dir::new();
+    let (out, spool) = (dir.shown("out"), dir.shown("spool"));
+    // A last line without an end is a piece of its own, taken within the second of the status before it.
+    let file = dir.write("a.ndjson", records(0..7).trim_end());
+    assert_eq!(dir.ship(&file, &out, &[]).code, 0);
+    let status = auditship(&["status", &spool]);
+    let sums = "received  7 = 0 excluded + 0 duplicate + 7 spooled\n";
+    assert!(status.stdout.contains(sums), "{}", status.stdout);
 }
 
 #[test]

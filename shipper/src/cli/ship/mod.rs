@@ -77,7 +77,8 @@ pub(super) struct Ship {
 /// Why shipping came to its end.
 enum End {
     Delivered,
-    Interrupted,
+    /// By a signal; what stood in the way then, if anything did.
+    Interrupted(Option<String>),
     /// Nothing could be delivered for too long, or not without somebody's help: why.
     Stuck(String),
 }
@@ -137,13 +138,18 @@ impl Ship {
         let is_whole = matches!(end, End::Delivered) && sums.is_all_delivered();
         match end {
             End::Delivered => {}
-            End::Interrupted => super::message(format_args!("interrupted; {left} in {spool}: ship again")),
+            End::Interrupted(trouble) => {
+                let trouble = trouble.map(|trouble| format!("; {trouble}")).unwrap_or_default();
+                super::message(format_args!(
+                    "interrupted{trouble}; {left} in {spool}: ship again"
+                ));
+            }
             End::Stuck(why) => super::message(format_args!("{why}; {left} in {spool}: ship again")),
         }
         if sums.undecodable_regions > 0 {
-            let lines = counted(sums.undecodable_regions, "line", "lines");
+            let pieces = counted(sums.undecodable_regions, "piece", "pieces");
             super::message(format_args!(
-                "{lines} could not be read: `auditship quarantine list --spool {spool}`"
+                "{pieces} of the input could not be read: `auditship quarantine list --spool {spool}`"
             ));
         }
         if sums.dead_lettered > 0 {
@@ -153,6 +159,14 @@ impl Ship {
             ));
         }
         Ok(if is_whole { Exit::Done } else { Exit::Unsound })
+    }
+}
+
+/// Why nothing moves just now, if the destination says so.
+fn trouble(instance: &Instance) -> Option<String> {
+    match sums::destination(instance)?.activity {
+        Activity::Held { reason, .. } | Activity::BackingOff { reason, .. } => Some(reason),
+        Activity::Active | Activity::Paused | Activity::Stopped => None,
     }
 }
 
@@ -246,7 +260,7 @@ impl Shipping {
         let sums = Sums::of(&self.instance).since(&self.before);
         self.progress.show(&sums);
         if self.interrupted.load(Ordering::SeqCst) {
-            return Some(End::Interrupted);
+            return Some(End::Interrupted(trouble(&self.instance)));
         }
         let (now, settled) = (self.clock.monotonic(), sums.settled());
         // While the input is silent nothing need move.
@@ -258,9 +272,15 @@ impl Shipping {
         self.moved = Some(moved);
         let is_over = now.since(moved.at) >= self.wait;
         let status = sums::destination(&self.instance)?;
+        // One that cannot be used at all has no target.
+        let target = Some(&status.target).filter(|target| !target.is_empty());
+        let target = target.unwrap_or(&status.id);
         match status.activity {
-            Activity::Held { reason, .. } => Some(End::Stuck(format!("{} is held: {reason}", status.target))),
-            Activity::Paused => Some(End::Stuck(format!("{} is paused: resume it", status.target))),
+            // What an earlier run was refused for may be right by now, and is asked first.
+            Activity::Held { reason, .. } if status.last_error.is_some() || is_over => {
+                Some(End::Stuck(format!("{target} is held: {reason}")))
+            }
+            Activity::Paused => Some(End::Stuck(format!("{target} is paused: resume it"))),
             Activity::BackingOff { reason, .. } if is_over => Some(End::Stuck(reason)),
             // While the input lasts a batch may wait for more of it.
             _ if is_over && phase == Phase::Draining => {

@@ -33,8 +33,7 @@ pub(super) fn config(
     let (kind, key, target) = if is_url(to) {
         ("http", "url", to.to_owned())
     } else {
-        let path = std::path::absolute(to).map_err(|error| Failure::Config(format!("--to {to}: {error}")))?;
-        ("file", "path", text(&path)?)
+        ("file", "path", text(&directory(to)?)?)
     };
     let spool = match spool {
         Some(path) => std::path::absolute(path).map_err(|error| file_failure(path, &error))?,
@@ -53,6 +52,26 @@ pub(super) fn config(
         environment,
         Strictness::Strict,
     )?)
+}
+
+/// The directory that `to` means.
+fn directory(to: &str) -> Result<PathBuf, Failure> {
+    let wrong = |what: &str| Failure::Config(format!("--to {to}: {what}"));
+    if to.is_empty() {
+        return Err(Failure::Config("--to: give a directory or a URL".to_owned()));
+    }
+    if !to.starts_with(['/', '.']) && to.contains("://") {
+        return Err(wrong(
+            "only http:// and https:// are known; begin with / or ./ if it is a directory",
+        ));
+    }
+    let path = std::path::absolute(to).map_err(|error| wrong(&error.to_string()))?;
+    if path.metadata().is_ok_and(|metadata| !metadata.is_dir()) {
+        return Err(wrong(
+            "is not a directory: records are written into files of a directory",
+        ));
+    }
+    Ok(path)
 }
 
 fn is_url(to: &str) -> bool {
@@ -157,5 +176,25 @@ mod tests {
             kind("http://c.example.com/a", &[]).is_err(),
             "plaintext to another host"
         );
+    }
+
+    #[test]
+    fn what_is_neither_is_said() {
+        let environment = Environment::from([("HOME", "/home/a")]);
+        let refused = |to: &str| config(to, &[], None, &environment).map_err(|failure| failure.to_string());
+        for (to, says) in [
+            ("", "--to: give a directory or a URL"),
+            (
+                "s3://bucket/a",
+                "--to s3://bucket/a: only http:// and https:// are known; begin with / or ./ if it is a directory",
+            ),
+            (
+                "/proc/self/exe",
+                "--to /proc/self/exe: is not a directory: records are written into files of a directory",
+            ),
+        ] {
+            assert_eq!(refused(to).err().as_deref(), Some(says));
+        }
+        assert!(refused("./s3://bucket/a").is_ok(), "a directory, however odd");
     }
 }
