@@ -141,17 +141,24 @@ fn first_byte(reader: &mut dyn BufRead) -> io::Result<Option<u8>> {
 
 fn lines(mut reader: impl BufRead, take: &mut Take<'_>) -> Result<(), Broken> {
     let mut line = Vec::new();
-    loop {
+    for number in 1_u64.. {
         line.clear();
         let read = reader.read_until(b'\n', &mut line);
         if read.map_err(|error| Broken::Object(error.to_string()))? == 0 {
             return Ok(());
         }
         let record = line.trim_ascii();
-        if !record.is_empty() {
-            take(record).map_err(Broken::Output)?;
+        if record.is_empty() {
+            continue;
         }
+        if !(record.starts_with(b"{") && record.ends_with(b"}")) {
+            return Err(Broken::Object(format!(
+                "line {number} is not a JSON object; nothing is read from there on"
+            )));
+        }
+        take(record).map_err(Broken::Output)?;
     }
+    Ok(())
 }
 
 fn array(reader: impl Read, take: &mut Take<'_>) -> Result<(), Broken> {

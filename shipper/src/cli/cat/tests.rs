@@ -66,6 +66,23 @@ fn objects_of_every_kind_come_in_the_order_of_the_spool() {
     assert_eq!(printed.lines().count(), 10);
 }
 
+/// A directory that has more in it than objects: what is no record is not printed as one.
+#[test]
+fn other_files_are_named_and_not_printed() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).expect("written");
+    write("notes.txt", b"call the auditor\n{}\n");
+    write("status.json", b"{\n  \"version\": 1\n}\n");
+    write("binary", &[0x89, b'A', 0, 1, 2, 3]);
+    write("text.gz", &gzip("hello\n"));
+    write(
+        "records.ndjson",
+        format!("{}\nhalf a rec", record("aa", 0)).as_bytes(),
+    );
+    let (exit, printed) = cat(dir.path());
+    assert_eq!((exit, printed), (Exit::Unsound, format!("{}\n", record("aa", 0))));
+}
+
 #[test]
 fn what_is_damaged_is_named_and_the_rest_is_printed() {
     let dir = tempfile::tempdir().expect("a temporary directory");
