@@ -58,7 +58,7 @@ impl FromArgMatches for ExclusionFlags {
         let sets = matches.contains_id(SET);
         Exclusion::from_flags(flags.iter().map(|(_, flag)| flag.as_str()))
             .map(|exclusion| Self { exclusion, sets })
-            .map_err(|error| clap::Error::raw(ErrorKind::ValueValidation, format!("{error}\n")))
+            .map_err(|error| clap::Error::raw(ErrorKind::ValueValidation, error))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

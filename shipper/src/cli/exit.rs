@@ -32,11 +32,12 @@ pub(super) enum Failure {
 pub(super) const HELP: &str = "Exit codes:
   0  done, and all is well
   1  done, and the result needs attention: check-config found an error, verify found a break,
-     ship did not deliver every record, status is red
+     ship did not deliver every record, status is red, cat could not read something
   2  the command line is wrong
   3  the configuration is wrong
   4  the spool or a file cannot be used: missing, locked, not permitted, of a newer version
-  5  the command was left in the spool, but no running shipper has answered it yet";
+  5  the command was left in the spool, but no running shipper or writer has answered it
+     yet; it will be done as soon as one can";
 
 impl Exit {
     pub(super) fn code(self) -> u8 {

@@ -18,10 +18,10 @@ pub(super) struct Replay {
     #[arg(value_name = "DESTINATION")]
     destination: String,
     /// The first record's sequence number
-    #[arg(long, value_name = "SEQ")]
+    #[arg(long, value_name = "SEQ", value_parser = sequence_number)]
     from: u64,
     /// The sequence number after the last record; by default everything up to now
-    #[arg(long, value_name = "SEQ")]
+    #[arg(long, value_name = "SEQ", value_parser = sequence_number)]
     to: Option<u64>,
     #[command(flatten)]
     spool: SpoolOption,
@@ -50,4 +50,9 @@ impl Replay {
         };
         request::send(&opened, &command, &self.patience, output)
     }
+}
+
+fn sequence_number(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| "write a sequence number, as `cat` shows it in `auditship.seq`".to_owned())
 }

@@ -45,3 +45,21 @@ fn exit_codes_are_documented() {
         assert!(exit::HELP.contains(&format!("\n  {code}  ")), "{code}");
     }
 }
+
+/// What `--help` says and the table of docs/CLI.md are the same words.
+#[test]
+fn the_exit_codes_of_the_help_are_those_of_the_page() {
+    let words = |text: &str| {
+        text.replace('`', "")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let page: Vec<String> = include_str!("../../../docs/CLI.md")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "))
+        .filter(|(code, _)| code.parse::<u8>().is_ok())
+        .map(|(code, meaning)| words(&format!("{code} {meaning}")))
+        .collect();
+    assert_eq!(words(exit::HELP), format!("Exit codes: {}", page.join(" ")));
+}

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::{Fault, Files, HostConfig, HostProperty, HostSection, SectionKind, expand};
+use crate::config::nearest::nearest;
 use crate::config::{Environment, Place};
 
 /// Reads `file` and what it includes.
@@ -18,6 +19,14 @@ pub(in crate::cli) fn read(file: &Path, environment: &Environment) -> HostConfig
     expand(&mut config, &set, environment);
     config
 }
+
+/// The sections that are looked at, as they are called.
+const KINDS: [(&str, SectionKind); 4] = [
+    ("SERVICE", SectionKind::Service),
+    ("INPUT", SectionKind::Input),
+    ("FILTER", SectionKind::Filter),
+    ("OUTPUT", SectionKind::Output),
+];
 
 struct Reader {
     files: Files,
@@ -44,7 +53,7 @@ impl Reader {
                 let reason = if asked_at.line_number().is_some() {
                     format!("{} {reason}", file.display())
                 } else {
-                    format!("cannot be read: {reason}")
+                    reason
                 };
                 self.fault(asked_at, reason);
             }
@@ -97,13 +106,17 @@ impl Reader {
         let Some(end) = line.find(']') else {
             return self.fault(place, "a section's name ends with `]`");
         };
-        let kind = match line[1..end].to_ascii_uppercase().as_str() {
-            "SERVICE" => SectionKind::Service,
-            "INPUT" => SectionKind::Input,
-            "FILTER" => SectionKind::Filter,
-            "OUTPUT" => SectionKind::Output,
-            _ => SectionKind::Other,
-        };
+        let name = line[1..end].to_ascii_uppercase();
+        let known = KINDS.iter().find(|(known, _)| *known == name);
+        if known.is_none()
+            && let Some(meant) = nearest(&name, KINDS.iter().map(|(known, _)| *known))
+        {
+            let reason = format!(
+                "`[{name}]` is read over by Fluent Bit, with all that is in it; did you mean `[{meant}]`?"
+            );
+            self.fault(place, reason);
+        }
+        let kind = known.map_or(SectionKind::Other, |(_, kind)| *kind);
         (state.section, state.group) = (true, false);
         self.config.sections.push(HostSection {
             kind,

@@ -26,7 +26,7 @@ pub(super) struct HostConfig {
     pub(super) faults: Vec<Fault>,
 }
 
-/// Something for which Fluent Bit would not start.
+/// Something for which Fluent Bit would not start, or that it reads over in silence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) place: Place,
@@ -105,18 +105,19 @@ impl Files {
     }
 
     fn text(&mut self, file: &Path) -> Result<String, String> {
-        let same = std::fs::canonicalize(file).map_err(|error| error.to_string())?;
+        let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+        let same = std::fs::canonicalize(file).map_err(unreadable)?;
         if self.read.contains(&same) {
             return Err("is included twice, which Fluent Bit refuses".to_owned());
         }
         if self.read.len() >= MAX_FILES {
             return Err(format!("is one of more than {MAX_FILES} files"));
         }
-        let size = std::fs::metadata(&same).map_err(|error| error.to_string())?.len();
+        let size = std::fs::metadata(&same).map_err(unreadable)?.len();
         if size > MAX_FILE_BYTES {
             return Err(format!("has {size} bytes, more than any configuration"));
         }
-        let text = std::fs::read_to_string(&same).map_err(|error| error.to_string())?;
+        let text = std::fs::read_to_string(&same).map_err(unreadable)?;
         self.read.push(same);
         Ok(text)
     }

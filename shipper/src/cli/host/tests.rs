@@ -123,6 +123,18 @@ fn yaml_sections_with_their_lines() {
     assert_eq!(corpus.faults(), Vec::<String>::new());
 }
 
+/// Fluent Bit 5.1.1 starts with such a file and says nothing.
+#[test]
+fn a_misspelt_section_is_named() {
+    let text = "[SERVICE]\n[OUTPT]\n    Name auditship\n[PARSER]\n    Name json\n[MULTILINE_PARSER]\n    Name x\n[PLUGINS]\n    Path x\n";
+    assert_eq!(
+        Corpus::of(&[("main.conf", text)]).faults(),
+        [
+            "main.conf:2: `[OUTPT]` is read over by Fluent Bit, with all that is in it; did you mean `[OUTPUT]`?"
+        ]
+    );
+}
+
 /// Files that Fluent Bit does not start with, and what is said of them. `DUMMY` is a whole working configuration.
 const DUMMY: &str = "[INPUT]\n    Name dummy\n[OUTPUT]\n    Name null\n    Match *\n";
 
@@ -149,7 +161,7 @@ fn broken() -> Vec<(Vec<(&'static str, String)>, &'static str)> {
         ),
         (
             classic("@INCLUDE nothing.conf\n"),
-            "main.conf:6: DIR/nothing.conf No such file or directory (os error 2)",
+            "main.conf:6: DIR/nothing.conf cannot be read: No such file or directory (os error 2)",
         ),
         (
             classic("@INCLUDE main.conf\n"),
@@ -175,7 +187,7 @@ fn broken() -> Vec<(Vec<(&'static str, String)>, &'static str)> {
         ),
         (
             vec![("main.yaml", "includes:\n  - nothing.yaml\n".to_owned())],
-            "main.yaml:2: DIR/nothing.yaml No such file or directory (os error 2)",
+            "main.yaml:2: DIR/nothing.yaml cannot be read: No such file or directory (os error 2)",
         ),
         (
             vec![("main.yaml", "- a\n".to_owned())],

@@ -89,7 +89,7 @@ impl Reader {
             Err(reason) if asked_at.line_number().is_some() => {
                 self.fault(asked_at, format!("{} {reason}", file.display()));
             }
-            Err(reason) => self.fault(asked_at, format!("cannot be read: {reason}")),
+            Err(reason) => self.fault(asked_at, reason),
             Ok(text) => match tree(&text, &place) {
                 Err(fault) => self.config.faults.push(fault),
                 Ok(None) => {}
