@@ -80,5 +80,7 @@ install: build ## Library, binary, man pages, completions, plugins file, example
 	$(call install_file,fluent-bit.conf,$(SYSCONFDIR)/auditship/fluent-bit.conf.example,0644)
 	$(BINARY) completions bash > $(TARGET)/auditship.bash
 	$(call install_file,$(TARGET)/auditship.bash,$(DATADIR)/bash-completion/completions/auditship,0644)
-	$(BINARY) man > $(TARGET)/auditship.1
-	$(call install_file,$(TARGET)/auditship.1,$(DATADIR)/man/man1/auditship.1,0644)
+	rm -rf $(TARGET)/man
+	install -d $(TARGET)/man "$(DESTDIR)$(DATADIR)/man/man1/"
+	$(BINARY) man --into $(TARGET)/man
+	install -m 0644 $(TARGET)/man/*.1 "$(DESTDIR)$(DATADIR)/man/man1/"
