@@ -15,6 +15,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
@@ -90,36 +91,52 @@ impl Window {
         self.ids.reserve(more, |other| at(*other).id_hash);
     }
 
-    /// Puts an older record before all others, while a spool is opened. False when the window is full.
-    pub(crate) fn restore_older(&mut self, key: Key, id_hash: u64) -> bool {
-        if self.entries.len() >= self.capacity {
-            return false;
+    /// Puts older records before all others, while a spool is opened: of `records`, the oldest first, as many of the newest
+    /// as there is room for.
+    ///
+    /// The tables get them in the order of their places there: in any other order each would wait for memory.
+    pub(crate) fn restore_older(&mut self, records: &[(Key, u64)]) {
+        let room = self.capacity.saturating_sub(self.entries.len());
+        let records = &records[records.len().saturating_sub(room)..];
+        self.entries.reserve(records.len());
+        for &(key, id_hash) in records.iter().rev() {
+            self.base = self.base.wrapping_sub(1);
+            self.entries.push_front(Entry { key, id_hash });
         }
-        self.make_room();
-        self.base = self.base.wrapping_sub(1);
-        self.entries.push_front(Entry { key, id_hash });
-        self.committed += 1;
-        self.appended += 1;
-        if id_hash != 0 {
-            let (entries, base) = (&self.entries, self.base);
-            let at = |number: Number| entries[number.wrapping_sub(base) as usize];
-            // What is there already is newer.
-            if let Slot::Vacant(slot) = self.keys.entry(
-                hash_of(key),
-                |other| at(*other).key == key,
-                |other| hash_of(at(*other).key),
-            ) {
-                slot.insert(base);
-            }
-            if let Slot::Vacant(slot) = self.ids.entry(
-                id_hash,
-                |other| at(*other).id_hash == id_hash,
-                |other| at(*other).id_hash,
-            ) {
-                slot.insert(base);
+        self.committed += records.len();
+        self.appended += records.len();
+        let (entries, base) = (&self.entries, self.base);
+        let at = |number: Number| entries[number.wrapping_sub(base) as usize];
+        let number_of = |nth: usize| base.wrapping_add(nth as Number);
+        let with_id = || {
+            let all = records.iter().enumerate();
+            all.filter(|(_, (_, id_hash))| *id_hash != 0)
+        };
+        // What is there already is newer.
+        let hashed = with_id().map(|(nth, (key, _))| (hash_of(*key), nth));
+        for number in by_place(self.keys.capacity(), hashed).map(number_of) {
+            let key = at(number).key;
+            let is_it = |other: &Number| at(*other).key == key;
+            let slot = self
+                .keys
+                .entry(hash_of(key), is_it, |other| hash_of(at(*other).key));
+            if let Slot::Vacant(slot) = slot {
+                slot.insert(number);
             }
         }
-        true
+        let hashed = with_id().map(|(nth, (_, id_hash))| (*id_hash, nth));
+        for number in by_place(self.ids.capacity(), hashed).map(number_of) {
+            let id_hash = at(number).id_hash;
+            let is_it = |other: &Number| at(*other).id_hash == id_hash;
+            if let Slot::Vacant(slot) = self.ids.entry(id_hash, is_it, |other| at(*other).id_hash) {
+                slot.insert(number);
+            }
+        }
+    }
+
+    /// Whether no older record can be restored.
+    pub(crate) fn is_full(&self) -> bool {
+        self.entries.len() >= self.capacity
     }
 
     /// The keys of the newest `count` records that are appended, oldest first.
@@ -279,6 +296,16 @@ impl Window {
     fn at(&self, number: Number) -> Entry {
         self.entries[number.wrapping_sub(self.base) as usize]
     }
+}
+
+/// Which of `hashed`, pairs of a hash and an ascending number, are put when into a table of `capacity`: in the order of
+/// their places there, and of two with one hash the later, which is to stay, first.
+fn by_place(capacity: usize, hashed: impl Iterator<Item = (u64, usize)>) -> impl Iterator<Item = usize> {
+    // The table's length is a power of two, and a place begins to be looked for at the hash's lower bits.
+    let mask = (capacity as u64).next_power_of_two() - 1;
+    let mut places: Vec<_> = hashed.map(|(hash, nth)| (hash & mask, Reverse(nth))).collect();
+    places.sort_unstable();
+    places.into_iter().map(|(_, Reverse(nth))| nth)
 }
 
 /// A key is a piece of a BLAKE3 output: any 8 bytes of it are a hash.

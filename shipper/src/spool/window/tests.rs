@@ -111,7 +111,10 @@ proptest! {
     }
 
     #[test]
-    fn restored_it_is_the_same(ids in proptest::collection::vec((0_u8..8, 0_u8..3), 0..12)) {
+    fn restored_it_is_the_same(
+        ids in proptest::collection::vec((0_u8..8, 0_u8..3), 0..12),
+        cut in 0_usize..6,
+    ) {
         let mut written = Window::new(6);
         for (id, content) in ids {
             written.see(key(id, content), u64::from(id) + 1);
@@ -119,9 +122,11 @@ proptest! {
             written.commit();
         }
         let mut restored = Window::new(6);
-        for (key, id_hash) in held(&written).into_iter().rev() {
-            prop_assert!(restored.restore_older(key, id_hash));
-        }
+        // In pieces, the newest first, as from segments.
+        let records = held(&written);
+        let (older, newer) = records.split_at(records.len().min(cut));
+        restored.restore_older(newer);
+        restored.restore_older(older);
         prop_assert_eq!(held(&restored), held(&written));
         for id in 0..8 {
             for content in 0..3 {
@@ -135,10 +140,14 @@ proptest! {
 #[test]
 fn a_full_window_takes_no_older_record() {
     let mut window = Window::new(2);
-    assert!(window.restore_older(key(1, 0), 1));
-    assert!(window.restore_older(key(2, 0), 2));
-    assert!(!window.restore_older(key(3, 0), 3));
+    window.restore_older(&[(key(1, 0), 1)]);
+    assert!(!window.is_full());
+    window.restore_older(&[(key(3, 0), 3), (key(2, 0), 2)]);
+    assert!(window.is_full());
+    assert_eq!(held(&window), [(key(2, 0), 2), (key(1, 0), 1)]);
+    window.restore_older(&[(key(4, 0), 4)]);
     assert_eq!(window.len(), 2);
+    assert_eq!(window.see(key(4, 0), 4), Seen::New);
 }
 
 #[test]

@@ -203,16 +203,16 @@ impl Writer {
     /// Fills the window from the newest record back.
     fn restore_window(&mut self, found: &mut Recovered) -> Result<(), SpoolError> {
         self.window.expect(found.tip.next_seq);
-        let adopted = found.adopted.iter().flat_map(|adopted| adopted.keys.iter().rev());
-        let last = found.keys.iter().flat_map(|keys| keys.keys.iter().rev());
-        let mut fits = true;
-        for (key, id_hash) in adopted.chain(last) {
-            fits = fits && self.window.restore_older(*key, *id_hash);
+        if let Some(adopted) = &found.adopted {
+            self.window.restore_older(&adopted.keys);
+        }
+        if let Some(last) = &found.keys {
+            self.window.restore_older(&last.keys);
         }
         let mut at = found.trusted.segment;
         let mut header = found.keys.as_ref().and_then(|keys| keys.header.clone());
         let mut budget = SCAN_BUDGET;
-        while fits
+        while !self.window.is_full()
             && budget > 0
             && let Some(previous) = self.previous_of(at, header, &found.listing)?
         {
@@ -230,9 +230,7 @@ impl Writer {
             if let Source::Scanned { cost, .. } = read.source {
                 budget = budget.saturating_sub(cost);
             }
-            for (key, id_hash) in read.keys.iter().rev() {
-                fits = fits && self.window.restore_older(*key, *id_hash);
-            }
+            self.window.restore_older(&read.keys);
             header = read.header;
         }
         if budget == 0 {
