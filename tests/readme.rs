@@ -27,7 +27,7 @@ enum Run {
     Always,
 }
 
-const COMMANDS: [(&str, Run); 14] = [
+const COMMANDS: [(&str, Run); 15] = [
     ("make demo", Run::By("the_demo_ships_the_sample_log")),
     ("make test", Run::Always),
     (
@@ -56,6 +56,10 @@ const COMMANDS: [(&str, Run); 14] = [
     ),
     (
         "auditship quarantine list --spool /var/lib/auditship/audit",
+        Run::Here,
+    ),
+    (
+        "auditship forget old-siem --spool /var/lib/auditship/audit",
         Run::Here,
     ),
     ("auditship verify /var/lib/auditship/audit", Run::Here),
@@ -169,18 +173,24 @@ fn auditship(scratch: &Scratch, command: &str) -> Output {
         .unwrap()
 }
 
-/// A spool with three records, as the README's, with a destination `siem`.
+/// A spool with three records, as the README's, with a destination `siem` where `old-siem` was before.
 fn spool_of_the_readme(scratch: &Scratch) {
     // Built before a host starts, whose life is limited.
     Artefact::Binary.path();
-    let mut stanza = scratch.stanza("audit", 1);
-    stanza.properties.push(("Destination_Id".into(), "siem".into()));
-    let mut host = HostProcess::start(&setup(Artefact::Library.path()));
-    assert!(host.init(&stanza).0 > 0);
-    assert_eq!(host.flush("audit", "audit", records(0..3)).code, FlushCode::Ok);
-    assert_eq!(scratch.await_delivered("audit", 3), ids(0..3));
-    host.exit("audit");
-    assert!(host.finish());
+    for destination in ["old-siem", "siem"] {
+        let mut stanza = scratch.stanza("audit", 1);
+        stanza
+            .properties
+            .push(("Destination_Id".into(), destination.into()));
+        let mut host = HostProcess::start(&setup(Artefact::Library.path()));
+        assert!(host.init(&stanza).0 > 0);
+        if destination == "siem" {
+            assert_eq!(host.flush("audit", "audit", records(0..3)).code, FlushCode::Ok);
+            assert_eq!(scratch.await_delivered("audit", 3), ids(0..3));
+        }
+        host.exit("audit");
+        assert!(host.finish());
+    }
 }
 
 #[test]
