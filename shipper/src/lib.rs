@@ -19,6 +19,7 @@
 
 pub mod config;
 pub mod control;
+pub mod credentials;
 pub mod deliver;
 pub mod destination;
 pub mod exclude;

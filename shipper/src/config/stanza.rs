@@ -63,8 +63,7 @@ pub fn keys() -> Vec<&'static str> {
     let own = KindConfig::KINDS
         .iter()
         .filter_map(|kind| KindConfig::keys(kind))
-        .flatten()
-        .copied();
+        .flatten();
     let mut keys: Vec<&str> = moved.chain([CONFIG_FILE]).chain(common).chain(own).collect();
     keys.sort_unstable();
     keys.dedup();

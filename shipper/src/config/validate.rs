@@ -241,12 +241,12 @@ fn destination(mut section: Section, environment: &Environment) -> Outcome {
     }
     let known: Vec<&str> = fields_of::<raw::Destination>()
         .iter()
-        .chain(own_keys)
+        .chain(&own_keys)
         .copied()
         .filter(|key| !of_stanza || *key != "name")
         .collect();
     errors.extend(section.unknown_keys(&known));
-    let own = section.split(own_keys);
+    let own = section.split(&own_keys);
 
     let raw = read::<raw::Destination>(&common)
         .map_err(|error| errors.push(error))

@@ -4,7 +4,7 @@ use super::filter::{Decision, RecordFilter};
 use super::pack::{Batching, Fit, Packer};
 use super::rows::Rows;
 use super::source::{Next, Source, SourceError};
-use crate::destination::{Limits, Record};
+use crate::destination::{Destination, Limits, Record};
 use crate::spool::cursor::{Disposition, Entry, Hint, Settled};
 use crate::time::{Monotonic, Timestamp};
 
@@ -48,10 +48,16 @@ impl Gather {
 
     /// A journal entry that never was stored becomes a batch again, to be filled further. What it holds stays in, also
     /// when the limits have become tighter.
-    pub(super) fn reopen(entry: &Entry, rows: Rows, at: Hint, limits: &Limits, batching: &Batching) -> Self {
-        let mut packer = Packer::new(limits, batching);
+    pub(super) fn reopen(
+        entry: &Entry,
+        rows: Rows,
+        at: Hint,
+        destination: &dyn Destination,
+        batching: &Batching,
+    ) -> Self {
+        let mut packer = Packer::new(&destination.limits(), batching);
         for (_, record) in rows.iter() {
-            packer.offer(record.json.len() as u64, record.entry.time);
+            packer.offer(destination.size(&record), record.entry.time);
         }
         Self {
             first: entry.first,
@@ -91,6 +97,7 @@ impl Gather {
         &mut self,
         source: &mut dyn Source,
         filter: &dyn RecordFilter,
+        destination: &dyn Destination,
         now: Monotonic,
     ) -> Result<Filled, SourceError> {
         loop {
@@ -112,7 +119,7 @@ impl Gather {
                     }
                 }
                 Next::Record(record, ingested) => {
-                    let disposition = match self.place(filter, &record) {
+                    let disposition = match self.place(filter, destination, &record) {
                         Placed::Taken => Disposition::Pending,
                         Placed::Filtered => Disposition::Filtered,
                         Placed::Next => return Ok(Filled::Full),
@@ -157,11 +164,16 @@ impl Gather {
         Some((entry, self.rows))
     }
 
-    fn place(&mut self, filter: &dyn RecordFilter, record: &Record<'_>) -> Placed {
+    fn place(
+        &mut self,
+        filter: &dyn RecordFilter,
+        destination: &dyn Destination,
+        record: &Record<'_>,
+    ) -> Placed {
         if filter.decide(record) == Decision::Filter {
             return Placed::Filtered;
         }
-        match self.packer.offer(record.json.len() as u64, record.entry.time) {
+        match self.packer.offer(destination.size(record), record.entry.time) {
             Fit::Taken => {
                 // Bounded by the entry's size, which fill has looked at.
                 let place = u32::try_from(self.settled.len()).unwrap_or(u32::MAX);

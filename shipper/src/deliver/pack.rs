@@ -51,7 +51,7 @@ pub struct Packer {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Taken {
-    /// JSON bytes and the overhead of each record, without the envelope.
+    /// The sizes and the overhead of each record, without the envelope.
     pub bytes: u64,
     /// How many records.
     pub records: u32,
@@ -97,9 +97,9 @@ impl Packer {
         }
     }
 
-    /// Offers the next record: `json` bytes, event time `time`.
-    pub fn offer(&mut self, json: u64, time: Timestamp) -> Fit {
-        if json > self.record_bytes {
+    /// Offers the next record: `size` bytes ([`crate::destination::Destination::size`]), event time `time`.
+    pub fn offer(&mut self, size: u64, time: Timestamp) -> Fit {
+        if size > self.record_bytes {
             return Fit::Never {
                 limit: self.record_bytes,
             };
@@ -107,7 +107,7 @@ impl Packer {
         let bytes = self
             .taken
             .bytes
-            .saturating_add(json)
+            .saturating_add(size)
             .saturating_add(self.overhead);
         let mut after = Taken {
             bytes,

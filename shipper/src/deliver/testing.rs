@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::destination::{
     Batch, BodyDigest, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits,
-    Outcome, Verdict,
+    Outcome, Permissions, Verdict,
 };
 use crate::time::Timestamp;
 use crate::transport::SendError;
@@ -91,6 +91,14 @@ impl Destination for Plain {
         let mut request = http::Request::put(&batch.attempt.name).body(body).unwrap();
         request.extensions_mut().insert(digest);
         Ok(request)
+    }
+
+    fn query(&self, batch: &Batch<'_>) -> String {
+        batch.attempt.name.clone()
+    }
+
+    fn permissions(&self) -> Permissions {
+        Permissions::Other(String::from("nothing"))
     }
 
     fn decode(&self, _: &Batch<'_>, response: &http::Response<Vec<u8>>) -> Outcome {

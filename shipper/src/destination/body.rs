@@ -79,6 +79,8 @@ impl Format {
             Self::Ndjson => (1, 0),
             // A comma between two, brackets around all.
             Self::JsonArray => (1, 2),
+            // The destination accounts for its own.
+            Self::Native => (0, 0),
         }
     }
 
@@ -86,7 +88,7 @@ impl Format {
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::Ndjson => "application/x-ndjson",
-            Self::JsonArray => "application/json",
+            Self::JsonArray | Self::Native => "application/json",
         }
     }
 
@@ -94,7 +96,7 @@ impl Format {
     pub const fn extension(self) -> &'static str {
         match self {
             Self::Ndjson => ".ndjson",
-            Self::JsonArray => ".json",
+            Self::JsonArray | Self::Native => ".json",
         }
     }
 }
@@ -122,7 +124,8 @@ impl Compression {
 /// Large enough that a compressor's fixed costs vanish, small enough for a second-level cache.
 const STAGE: usize = 64 * 1024;
 
-/// Builds a body of `records`, each one JSON value without a newline.
+/// Builds a body of `records`, each one JSON value without a newline. A destination with a request of its own
+/// ([`Format::Native`]) writes it with a [`BodyWriter`]; here it is laid out as an array.
 ///
 /// # Errors
 /// Whatever the compressor gives; only want of memory is known to do so.
@@ -136,11 +139,7 @@ pub fn assemble<'a>(
     let plain_max = records.clone().fold(envelope as usize, |sum, record| {
         sum + record.len() + overhead as usize
     });
-    let mut body = Assembly {
-        stage: Vec::with_capacity(STAGE.min(plain_max)),
-        hash: Sha256::new(),
-        sink: Sink::new(compression, level, plain_max)?,
-    };
+    let mut body = BodyWriter::new(compression, level, plain_max)?;
     match format {
         Format::Ndjson => {
             for record in records {
@@ -148,7 +147,7 @@ pub fn assemble<'a>(
                 body.put(b"\n")?;
             }
         }
-        Format::JsonArray => {
+        Format::JsonArray | Format::Native => {
             let mut before: &[u8] = b"[";
             for record in records {
                 body.put(before)?;
@@ -161,7 +160,8 @@ pub fn assemble<'a>(
     body.finish()
 }
 
-struct Assembly {
+/// Writes a body piece by piece.
+pub(super) struct BodyWriter {
     stage: Vec<u8>,
     hash: Sha256,
     sink: Sink,
@@ -205,8 +205,17 @@ impl Sink {
     }
 }
 
-impl Assembly {
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+impl BodyWriter {
+    /// A body of at most about `plain_max` uncompressed bytes.
+    pub(super) fn new(compression: Compression, level: Level, plain_max: usize) -> io::Result<Self> {
+        Ok(Self {
+            stage: Vec::with_capacity(STAGE.min(plain_max)),
+            hash: Sha256::new(),
+            sink: Sink::new(compression, level, plain_max)?,
+        })
+    }
+
+    pub(super) fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.stage.len() + bytes.len() > STAGE {
             self.flush()?;
         }
@@ -225,7 +234,7 @@ impl Assembly {
         Ok(())
     }
 
-    fn finish(mut self) -> io::Result<Body> {
+    pub(super) fn finish(mut self) -> io::Result<Body> {
         self.flush()?;
         Ok(Body {
             bytes: self.sink.finish()?,

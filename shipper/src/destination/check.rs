@@ -1,15 +1,48 @@
-//! What `auditship check` asks of a destination: one request, and what its answer proves. Pure.
+//! What `auditship check` asks of a destination, and what the answers prove. Pure but for [`run`].
 
 use super::Outcome;
-use crate::transport::SendError;
+use crate::transport::{SendError, Transport};
 
 /// Tells, as far as the destination allows it without storing a record, whether records would arrive.
 pub trait Check: Send + Sync {
-    /// The request that proves the most.
-    fn probe(&self) -> ::http::Request<Vec<u8>>;
+    /// What to ask next, or what is found, after `answers` to what was asked so far (none at first). Asks at most
+    /// [`MAX_QUESTIONS`] times.
+    fn next(&self, answers: &[Answer]) -> Step;
+}
 
-    /// What the answer to it proves.
-    fn judge(&self, answer: &Result<::http::Response<Vec<u8>>, SendError>) -> Finding;
+/// What came of a question.
+pub type Answer = Result<::http::Response<Vec<u8>>, SendError>;
+
+/// The most questions of one check, so that none runs for ever.
+pub const MAX_QUESTIONS: usize = 8;
+
+/// One step of a check.
+#[derive(Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever runs a check must treat all of them"
+)]
+pub enum Step {
+    /// Send this, and come again with the answer.
+    Ask(::http::Request<Vec<u8>>),
+    /// That is all.
+    Found(Finding),
+}
+
+/// Asks `transport` all that `check` wants to know.
+pub fn run(check: &dyn Check, transport: &dyn Transport) -> Finding {
+    let mut answers = Vec::new();
+    loop {
+        match check.next(&answers) {
+            Step::Found(finding) => return finding,
+            Step::Ask(_) if answers.len() == MAX_QUESTIONS => {
+                return Finding::Failed {
+                    reason: String::from("the check comes to no end: report this"),
+                };
+            }
+            Step::Ask(question) => answers.push(transport.send(&question)),
+        }
+    }
 }
 
 /// What a check found. Texts are for a person, with what to do; no secret in them.

@@ -4,11 +4,13 @@
 //! A value is what TOML gives or the text that a stanza gives: flags, lists, sizes and times are taken from both.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::check::Check;
+use super::connection::RawConnection;
 use super::{Compression, Destination, Format, file, http};
 use crate::config::Environment;
 use crate::transport::Transport;
@@ -28,12 +30,13 @@ impl KindConfig {
     pub const KINDS: &'static [&'static str] = &[file::KIND, http::KIND];
 
     /// The keys of a kind's own, beside those that every destination has; `None` when there is no such kind.
-    pub fn keys(kind: &str) -> Option<&'static [&'static str]> {
-        match kind {
-            file::KIND => Some(file::RawConfig::KEYS),
-            http::KIND => Some(http::RawConfig::KEYS),
-            _ => None,
-        }
+    pub fn keys(kind: &str) -> Option<Vec<&'static str>> {
+        let groups: &[&[&str]] = match kind {
+            file::KIND => &[file::RawConfig::KEYS],
+            http::KIND => &[http::RawConfig::KEYS, RawConnection::KEYS],
+            _ => return None,
+        };
+        Some(groups.concat())
     }
 
     /// Validates the keys of a kind's own. `environment` gives `env:` secrets and the proxy.
@@ -55,7 +58,7 @@ impl KindConfig {
             return Err(ConfigError::UnknownKey {
                 key: key.clone(),
                 kind: kind.to_owned(),
-                nearest: nearest(key, keys),
+                nearest: nearest(key, &keys),
             });
         }
         match kind {
@@ -247,6 +250,15 @@ impl Compression {
             )),
         }
     }
+}
+
+/// A path that begins with `/`: a daemon's working directory is nobody's to choose.
+pub(crate) fn absolute(key: &'static str, path: PathBuf) -> Result<PathBuf, ConfigError> {
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    let problem = format!("{} is not an absolute path: begin it with `/`", path.display());
+    Err(ConfigError::invalid(key, problem))
 }
 
 /// A flag: TOML's `true`, or the words that the host accepts in a stanza.

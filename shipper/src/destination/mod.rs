@@ -13,21 +13,25 @@
 //! 2. Nothing counts as stored by default: a response that `decode` does not know is [`Outcome::Unclear`].
 //! 3. No secret is in a `Debug` form, an error or a reason.
 
+pub mod aws;
 pub mod body;
 pub mod check;
 pub mod config;
+pub mod connection;
 #[cfg(test)]
 mod contract;
 pub mod endpoint;
 pub mod file;
 pub mod http;
 pub mod object_name;
+mod permission;
 mod reply;
 
 use std::fmt;
 use std::time::Duration;
 
 pub use config::{ConfigError, KindConfig, Route, build};
+pub use permission::{AwsStatement, GooglePermission, Permissions};
 
 use crate::spool::draft::TableEntry;
 use crate::spool::identity::RecordId;
@@ -96,6 +100,8 @@ pub enum Format {
     Ndjson,
     /// One JSON array.
     JsonArray,
+    /// The destination's own request, as its API wants it.
+    Native,
 }
 
 /// How a body is compressed.
@@ -114,15 +120,16 @@ pub enum Compression {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "made by destinations, read by deliver")]
 pub struct Limits {
-    /// Uncompressed bytes: the sum over the records of JSON bytes plus `overhead`, plus `envelope`.
+    /// Uncompressed bytes as the API counts them: the sum over the records of [`Destination::size`] plus `overhead`, plus
+    /// `envelope`.
     pub bytes: u64,
     /// Records; at most [`Limits::MAX_RECORDS`].
     pub records: u32,
-    /// Bytes that each record costs beside its JSON (a comma, a newline, CloudWatch's 26).
+    /// Bytes that each record costs beside its size (a comma, a newline, CloudWatch's 26).
     pub overhead: u32,
     /// Bytes that a request costs beside its records.
     pub envelope: u32,
-    /// JSON bytes of one record, above which it can never be accepted; `u64::MAX` when only `bytes` counts.
+    /// The size of one record, above which it can never be accepted; `u64::MAX` when only `bytes` counts.
     pub record_bytes: u64,
     /// The largest difference between the event times in one request.
     pub span: Option<Duration>,
@@ -158,6 +165,12 @@ fn fingerprint(kind: &str, parts: &[&str]) -> Fingerprint {
 #[expect(clippy::exhaustive_structs, reason = "a plain digest")]
 pub struct BodyDigest(pub [u8; 32]);
 
+/// The SHA-256 of the body as it is sent, put by `encode` into the request's extensions when it has computed it anyway: a
+/// signature needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a plain digest")]
+pub struct SentDigest(pub [u8; 32]);
+
 /// A kind of destination, configured. Pure: see the module's invariants.
 pub trait Destination: Send + Sync {
     /// The kind's name in a configuration, as `http`.
@@ -168,6 +181,12 @@ pub trait Destination: Send + Sync {
 
     /// What a request may hold.
     fn limits(&self) -> Limits;
+
+    /// What a record weighs in a request, in bytes as the API counts them; what each costs alike is in
+    /// [`Limits::overhead`]. An upper bound where the count depends on what the API makes of the record.
+    fn size(&self, record: &Record<'_>) -> u64 {
+        record.json.len() as u64
+    }
 
     /// See [`Fingerprint`].
     fn fingerprint(&self) -> Fingerprint;
@@ -186,6 +205,12 @@ pub trait Destination: Send + Sync {
 
     /// What `response`, to the request that `encode` made of `batch`, says of each record.
     fn decode(&self, batch: &Batch<'_>, response: &::http::Response<Vec<u8>>) -> Outcome;
+
+    /// How a person finds the first record of `batch` at the destination once it is stored: a command or a query to paste.
+    fn query(&self, batch: &Batch<'_>) -> String;
+
+    /// What the identity that sends must be allowed to do.
+    fn permissions(&self) -> Permissions;
 }
 
 /// From where to where a batch goes.

@@ -21,7 +21,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::http::{Method, Request, Response, StatusCode, header};
+use ::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 
 use super::{SendError, Transport};
 use crate::spool::storage::{self, EntryKind, LockGuard, Storage};
@@ -54,7 +54,8 @@ impl FileTransport {
 }
 
 impl Transport for FileTransport {
-    fn send(&self, request: &Request<Vec<u8>>) -> Result<Response<Vec<u8>>, SendError> {
+    /// A disk has no use for further headers.
+    fn send_with(&self, request: &Request<Vec<u8>>, _: &HeaderMap) -> Result<Response<Vec<u8>>, SendError> {
         let mut directory = self.directory.lock().unwrap_or_else(PoisonError::into_inner);
         let done = match directory.as_mut() {
             Some(directory) => directory.execute(request),

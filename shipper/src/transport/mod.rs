@@ -3,12 +3,15 @@
 //! # Out of scope
 //! What the bytes mean ([`crate::destination`]); when to send again ([`crate::deliver`]).
 
+pub mod authorized;
 pub mod file;
 pub mod http;
 #[cfg(any(test, feature = "_sim"))]
 pub mod scripted;
 
 use std::fmt;
+
+use ::http::{HeaderMap, Request, Response};
 
 /// Sends one request and waits for its response, on the calling thread, inside its own time limits.
 ///
@@ -17,11 +20,25 @@ use std::fmt;
 /// and tell what it found in the response's extensions, for [`crate::destination::Destination::decode`]. It holds no lock
 /// of the lane; when it is abandoned in the middle, the batch counts as one that may be stored.
 pub trait Transport: Send + Sync {
-    /// Sends `request`. Any status is a response, not an error; redirects are not followed.
+    /// Sends `request` with `further` headers, which are made anew for each sending. Any status is a response, not an
+    /// error; redirects are not followed. What is marked as sensitive among `further` is masked where a response says it
+    /// back.
     ///
     /// # Errors
     /// [`SendError`], which tells whether the receiver may have the request.
-    fn send(&self, request: &::http::Request<Vec<u8>>) -> Result<::http::Response<Vec<u8>>, SendError>;
+    fn send_with(
+        &self,
+        request: &Request<Vec<u8>>,
+        further: &HeaderMap,
+    ) -> Result<Response<Vec<u8>>, SendError>;
+
+    /// Sends `request` as it is: see [`Transport::send_with`].
+    ///
+    /// # Errors
+    /// [`SendError`], which tells whether the receiver may have the request.
+    fn send(&self, request: &Request<Vec<u8>>) -> Result<Response<Vec<u8>>, SendError> {
+        self.send_with(request, &HeaderMap::new())
+    }
 }
 
 /// Put into a response's extensions when its body is not whole: larger than what is kept, or the connection broke in the

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::http::{Request, Response, StatusCode};
+use ::http::{HeaderMap, Request, Response, StatusCode};
 
 use super::{SendError, Transport};
 
@@ -82,12 +82,18 @@ impl ScriptedTransport {
 }
 
 impl Transport for ScriptedTransport {
-    fn send(&self, request: &Request<Vec<u8>>) -> Result<Response<Vec<u8>>, SendError> {
+    fn send_with(
+        &self,
+        request: &Request<Vec<u8>>,
+        further: &HeaderMap,
+    ) -> Result<Response<Vec<u8>>, SendError> {
         let mut script = self.script();
         script.attempts += 1;
         let step = script.steps.pop_front().unwrap_or_else(|| script.then.clone());
         if matches!(step, Step::Answer(_) | Step::Swallowed) {
-            script.received.push(request.clone());
+            let mut request = request.clone();
+            request.headers_mut().extend(further.clone());
+            script.received.push(request);
         }
         let reason = String::from("as scripted");
         match step {

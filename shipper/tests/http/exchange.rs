@@ -249,7 +249,7 @@ fn a_body_that_is_not_whole_is_marked_and_its_status_counts() {
 fn a_check_sends_no_record() {
     let receiver = Receiver::start([], Reply::Status(405));
     let route = route(&receiver.url("/audit"), "token = \"t\"");
-    let finding = route.check.judge(&route.transport.send(&route.check.probe()));
+    let finding = auditship::destination::check::run(&*route.check, &*route.transport);
     assert!(
         matches!(finding, auditship::destination::check::Finding::Reachable { .. }),
         "{finding:?}"

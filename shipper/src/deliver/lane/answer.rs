@@ -93,7 +93,10 @@ impl Lane {
             return;
         };
         let records = slot.rows.pending(&attempt.range, &entry.settled);
-        let sent: u64 = records.iter().map(|record| record.json.len() as u64).sum();
+        let sent: u64 = records
+            .iter()
+            .map(|record| self.settings.destination.size(record))
+            .sum();
         let outcome = match result {
             Ok(response) => {
                 let batch = Batch {

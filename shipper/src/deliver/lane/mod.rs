@@ -427,12 +427,22 @@ impl Lane {
         let (Some(entry), Some(slot)) = (self.state.entries.pop(), self.slots.pop_back()) else {
             return Ok(Step::Again);
         };
-        let limits = self.settings.destination.limits();
         self.ports.source.seek(entry.end(), slot.at)?;
-        let mut gather = Gather::reopen(&entry, slot.rows, slot.at, &limits, &self.settings.batching);
+        let mut gather = Gather::reopen(
+            &entry,
+            slot.rows,
+            slot.at,
+            &*self.settings.destination,
+            &self.settings.batching,
+        );
         self.gather = None;
         // Whatever stops the filling, the entry goes as it is then; an oversized record is the next batch's.
-        gather.fill(&mut *self.ports.source, &*self.settings.filter, now.monotonic)?;
+        gather.fill(
+            &mut *self.ports.source,
+            &*self.settings.filter,
+            &*self.settings.destination,
+            now.monotonic,
+        )?;
         self.dirty = true;
         self.admit(gather, now);
         if let Some(extended) = self.slots.back_mut() {
@@ -467,7 +477,12 @@ impl Lane {
             }
         };
         loop {
-            match gather.fill(&mut *self.ports.source, &*self.settings.filter, now.monotonic)? {
+            match gather.fill(
+                &mut *self.ports.source,
+                &*self.settings.filter,
+                &*self.settings.destination,
+                now.monotonic,
+            )? {
                 Filled::Full => break,
                 Filled::AtEnd => {
                     self.at_end = true;

@@ -404,9 +404,12 @@ impl Lane {
             to,
         };
         let mut gather = Gather::new(at, Hint::default(), &limits, &self.settings.batching);
-        while let Filled::Oversized { .. } =
-            gather.fill(&mut bounded, &*self.settings.filter, now.monotonic)?
-        {
+        while let Filled::Oversized { .. } = gather.fill(
+            &mut bounded,
+            &*self.settings.filter,
+            &*self.settings.destination,
+            now.monotonic,
+        )? {
             gather.settle_next(&mut bounded, Disposition::DeadLettered, now.monotonic);
         }
         self.dirty = true;

@@ -73,7 +73,11 @@ impl Door {
 }
 
 impl Transport for Door {
-    fn send(&self, request: &http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, SendError> {
+    fn send_with(
+        &self,
+        request: &http::Request<Vec<u8>>,
+        _: &http::HeaderMap,
+    ) -> Result<http::Response<Vec<u8>>, SendError> {
         let mut shut = locked(&self.shut);
         if let Shut::Hanging { waiting } = &mut *shut {
             *waiting += 1;
@@ -319,7 +323,11 @@ impl Desk {
 }
 
 impl Transport for Desk {
-    fn send(&self, _: &http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, SendError> {
+    fn send_with(
+        &self,
+        _: &http::Request<Vec<u8>>,
+        _: &http::HeaderMap,
+    ) -> Result<http::Response<Vec<u8>>, SendError> {
         let (sender, answer) = std::sync::mpsc::channel();
         locked(&self.waiting).push(sender);
         self.changed.notify_all();

@@ -1,26 +1,24 @@
 //! Proves that objects can be written: the transport writes a file of its own beside them, syncs and removes it.
 
-use ::http::{Method, Request, Response, StatusCode};
+use ::http::{Method, Request, StatusCode};
 
 use super::File;
 use super::decode::decode;
-use crate::destination::check::{Check, Finding};
-use crate::transport::SendError;
+use crate::destination::check::{Answer, Check, Finding, Step};
 
 impl Check for File {
-    fn probe(&self) -> Request<Vec<u8>> {
-        let mut request = Request::new(Vec::new());
-        *request.method_mut() = Method::OPTIONS;
-        request
-    }
-
-    fn judge(&self, answer: &Result<Response<Vec<u8>>, SendError>) -> Finding {
-        match answer {
-            Ok(response) if response.status() == StatusCode::NO_CONTENT => Finding::Ready {
+    fn next(&self, answers: &[Answer]) -> Step {
+        Step::Found(match answers.first() {
+            None => {
+                let mut request = Request::new(Vec::new());
+                *request.method_mut() = Method::OPTIONS;
+                return Step::Ask(request);
+            }
+            Some(Ok(response)) if response.status() == StatusCode::NO_CONTENT => Finding::Ready {
                 proven: format!("{} takes files", self.config.path.display()),
             },
-            Ok(response) => Finding::failed(decode(&self.config, response)),
-            Err(error) => Finding::unanswered(error),
-        }
+            Some(Ok(response)) => Finding::failed(decode(&self.config, response)),
+            Some(Err(error)) => Finding::unanswered(error),
+        })
     }
 }

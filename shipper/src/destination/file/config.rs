@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::destination::body::Level;
-use crate::destination::config::{ConfigError, Whole};
+use crate::destination::config::{ConfigError, Whole, absolute};
 use crate::destination::object_name::ObjectName;
 use crate::destination::{Compression, Format};
 
@@ -57,10 +57,7 @@ impl RawConfig {
             key: "path",
             expected: "the directory that takes the objects, as `/var/lib/audit`",
         })?;
-        if !path.is_absolute() {
-            let problem = format!("{} is not an absolute path: begin it with `/`", path.display());
-            return Err(ConfigError::invalid("path", problem));
-        }
+        let path = absolute("path", path)?;
         let format = Format::from_name(self.format.as_deref().unwrap_or("ndjson"))?;
         let compression = Compression::from_name(self.compression.as_deref().unwrap_or("gzip"))?;
         let prefix = self.prefix.unwrap_or_default();

@@ -28,6 +28,7 @@ pub use config::{Config, RawConfig};
 use super::config::Route;
 use super::{
     Batch, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits, Outcome,
+    Permissions,
 };
 use crate::spool::storage::Storage;
 use crate::spool::storage::fs::FsStorage;
@@ -96,5 +97,16 @@ impl Destination for File {
 
     fn decode(&self, _batch: &Batch<'_>, response: &Response<Vec<u8>>) -> Outcome {
         decode::decode(&self.config, response)
+    }
+
+    fn query(&self, batch: &Batch<'_>) -> String {
+        format!(
+            "auditship cat '{}'",
+            self.config.path.join(&batch.attempt.name).display()
+        )
+    }
+
+    fn permissions(&self) -> Permissions {
+        Permissions::Other(format!("to write below {}", self.config.path.display()))
     }
 }

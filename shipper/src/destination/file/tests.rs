@@ -2,8 +2,8 @@ use ::http::{Method, header};
 
 use super::*;
 use crate::config::Environment;
-use crate::destination::check::{Check, Finding};
-use crate::destination::contract::{self, Class, Lines, Subject};
+use crate::destination::check::{self, Finding};
+use crate::destination::contract::{self, Class, Layout, Lines, Subject};
 use crate::destination::{ConfigError, KindConfig};
 use crate::spool::storage::sim::SimStorage;
 use crate::transport::Transport;
@@ -49,6 +49,7 @@ fn the_contract_is_kept() {
         let file = file(keys);
         contract::suite(&Subject {
             destination: Arc::new(file.clone()),
+            layout: Layout::Lines,
             secrets: vec![],
             shown: vec![format!("{file:?}")],
             stored: vec![201],
@@ -111,15 +112,9 @@ fn encode_transport_and_decode_fit_one_another() {
         contract::plain(&stored, Compression::Gzip),
         b"{\"a\":1}\n{\"b\":2}\n"
     );
-    assert!(matches!(
-        file.judge(&transport.send(&file.probe())),
-        Finding::Ready { .. }
-    ));
+    assert!(matches!(check::run(&file, &transport), Finding::Ready { .. }));
     disk.set_budget(Some(0));
-    assert!(matches!(
-        file.judge(&transport.send(&file.probe())),
-        Finding::Failed { .. }
-    ));
+    assert!(matches!(check::run(&file, &transport), Finding::Failed { .. }));
 }
 
 #[test]

@@ -2,23 +2,22 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use ::http::{HeaderName, HeaderValue, Method};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::success::SuccessCodes;
-use crate::config::{Age, Environment};
+use crate::config::Environment;
 use crate::destination::body::Level;
-use crate::destination::config::{ConfigError, Flag, Many, Whole};
+use crate::destination::config::{ConfigError, Flag, Many, Whole, absolute};
+use crate::destination::connection::RawConnection;
 use crate::destination::endpoint::{Endpoint, Plaintext};
 use crate::destination::{Compression, Format};
 use crate::secret::Secret;
-use crate::transport::http::{Identity, Options, Proxy, SecretHeader, Timeouts};
+use crate::transport::http::{Identity, Options, SecretHeader};
 
 /// The keys as they are written.
 #[derive(Default, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RawConfig {
     /// Where records are sent.
     url: Option<String>,
@@ -45,22 +44,13 @@ pub struct RawConfig {
     compression_level: Option<Whole>,
     /// Allows `http://` to another host. Default false.
     allow_plaintext: Option<Flag>,
-    /// PEM file of the authorities that may sign the receiver's certificate, in place of the system's.
-    ca_file: Option<PathBuf>,
     /// PEM file of our certificate, followed by its intermediates.
     cert_file: Option<PathBuf>,
     /// PEM file of our private key.
     key_file: Option<PathBuf>,
-    /// URL of an HTTP proxy, or `none`; default what the environment says. It may hold a user and a password; a secret.
-    proxy: Option<String>,
-    /// To find the host and connect, TLS included; default 10s.
-    connect_timeout: Option<Age>,
-    /// To send one request; default 60s.
-    send_timeout: Option<Age>,
-    /// From the end of the request to the end of the response; default 60s.
-    response_timeout: Option<Age>,
-    /// For the whole of a request; default 2m.
-    timeout: Option<Age>,
+    /// How it is reached.
+    #[serde(flatten)]
+    connection: RawConnection,
 }
 
 /// A validated `http` destination.
@@ -93,14 +83,8 @@ impl RawConfig {
         "compression",
         "compression_level",
         "allow_plaintext",
-        "ca_file",
         "cert_file",
         "key_file",
-        "proxy",
-        "connect_timeout",
-        "send_timeout",
-        "response_timeout",
-        "timeout",
     ];
 
     /// Turns the keys into a destination. Reads no file.
@@ -135,15 +119,6 @@ impl RawConfig {
                 headers.push(SecretHeader::Plain { name, value });
             }
         }
-        let defaults = Timeouts::default();
-        let or =
-            |given: Option<Age>, key, default| positive(given, key).map(|given| given.unwrap_or(default));
-        let timeouts = Timeouts {
-            connect: or(self.connect_timeout, "connect_timeout", defaults.connect)?,
-            send: or(self.send_timeout, "send_timeout", defaults.send)?,
-            response: or(self.response_timeout, "response_timeout", defaults.response)?,
-            total: or(self.timeout, "timeout", defaults.total)?,
-        };
         let identity = match (self.cert_file, self.key_file) {
             (None, None) => None,
             (Some(cert_file), Some(key_file)) => Some(Identity {
@@ -164,12 +139,9 @@ impl RawConfig {
             }
         };
         let options = Options {
-            timeouts,
-            ca_file: self.ca_file.map(|path| absolute("ca_file", path)).transpose()?,
             identity,
-            proxy: Proxy::choose(self.proxy.as_deref(), endpoint.uri(), environment)
-                .map_err(|error| ConfigError::invalid("proxy", error))?,
             headers,
+            ..self.connection.validate(endpoint.uri(), environment)?
         };
         Ok(Config {
             endpoint,
@@ -286,22 +258,6 @@ fn method(name: &str) -> Result<Method, ConfigError> {
             let problem = format!("`{name}` sends no body that is kept; use `POST`, `PUT` or `PATCH`");
             Err(ConfigError::invalid("method", problem))
         }
-    }
-}
-
-fn absolute(key: &'static str, path: PathBuf) -> Result<PathBuf, ConfigError> {
-    if path.is_absolute() {
-        return Ok(path);
-    }
-    let problem = format!("{} is not an absolute path: begin it with `/`", path.display());
-    Err(ConfigError::invalid(key, problem))
-}
-
-fn positive(given: Option<Age>, key: &'static str) -> Result<Option<Duration>, ConfigError> {
-    match given {
-        Some(Age(Duration::ZERO)) => Err(ConfigError::invalid(key, "must be longer than nothing, as 30s")),
-        Some(Age(time)) => Ok(Some(time)),
-        None => Ok(None),
     }
 }
 

@@ -29,6 +29,7 @@ pub use config::{Config, RawConfig};
 use super::config::{ConfigError, Route};
 use super::{
     Batch, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits, Outcome,
+    Permissions,
 };
 use crate::time::Timestamp;
 use crate::transport::http::HttpTransport;
@@ -101,5 +102,21 @@ impl Destination for Http {
 
     fn decode(&self, batch: &Batch<'_>, response: &Response<Vec<u8>>) -> Outcome {
         decode::decode(&self.config, batch.attempt, response)
+    }
+
+    fn query(&self, batch: &Batch<'_>) -> String {
+        let first = batch
+            .records
+            .first()
+            .map(|record| record.id.seq)
+            .unwrap_or_default();
+        format!(
+            "ask {} for the record whose auditship.seq is {first}, or for Idempotency-Key {}",
+            self.config.endpoint, batch.attempt.name
+        )
+    }
+
+    fn permissions(&self) -> Permissions {
+        Permissions::Other(format!("to {} to {}", self.config.method, self.config.endpoint))
     }
 }

@@ -5,8 +5,8 @@ use ::http::{Method, StatusCode, header};
 use super::encode::IDEMPOTENCY_KEY;
 use super::*;
 use crate::config::Environment;
-use crate::destination::check::{Check, Finding};
-use crate::destination::contract::{self, Class, Lines, Subject};
+use crate::destination::check::{Check, Finding, Step};
+use crate::destination::contract::{self, Class, Layout, Lines, Subject};
 use crate::destination::{Attempt, KindConfig};
 use crate::transport::SendError;
 
@@ -81,6 +81,7 @@ fn the_contract_is_kept() {
         let transport = HttpTransport::new(config.options.clone()).unwrap();
         contract::suite(&Subject {
             destination: route.destination.clone(),
+            layout: Layout::Lines,
             secrets: vec!["hunter2-query", "hunter2%2Bcoded", "hunter2+coded"],
             shown: vec![],
             stored: (200..300).collect(),
@@ -359,19 +360,25 @@ fn the_list_of_keys_is_the_list_of_fields() {
 #[test]
 fn a_check_writes_nothing_and_says_what_it_cannot_know() {
     let http = http("");
-    let probe = http.probe();
+    let Step::Ask(probe) = http.next(&[]) else {
+        panic!("asks nothing")
+    };
+    let judge = |answer| match http.next(&[answer]) {
+        Step::Found(finding) => finding,
+        Step::Ask(question) => panic!("asks for {question:?}"),
+    };
     assert_eq!((probe.method(), probe.body().len()), (&Method::OPTIONS, 0));
     assert!(matches!(
-        http.judge(&Ok(answer(204, &[], ""))),
+        judge(Ok(answer(204, &[], ""))),
         Finding::Reachable { .. }
     ));
     assert!(matches!(
-        http.judge(&Ok(answer(StatusCode::METHOD_NOT_ALLOWED.as_u16(), &[], ""))),
+        judge(Ok(answer(StatusCode::METHOD_NOT_ALLOWED.as_u16(), &[], ""))),
         Finding::Reachable { .. }
     ));
     for status in [401, 403, 404] {
         assert!(
-            matches!(http.judge(&Ok(answer(status, &[], ""))), Finding::Failed { .. }),
+            matches!(judge(Ok(answer(status, &[], ""))), Finding::Failed { .. }),
             "{status}"
         );
     }
@@ -379,7 +386,7 @@ fn a_check_writes_nothing_and_says_what_it_cannot_know() {
         reason: String::from("a.example: connection refused"),
     };
     assert_eq!(
-        http.judge(&Err(error)),
+        judge(Err(error)),
         Finding::Failed {
             reason: String::from("not sent: a.example: connection refused"),
         }

@@ -188,6 +188,7 @@ fn put_attempt(out: &mut Vec<u8>, attempt: &JournalledAttempt) {
     out.push(match attempt.sending.format {
         Format::Ndjson => 0,
         Format::JsonArray => 1,
+        Format::Native => 2,
     });
     out.push(match attempt.sending.compression {
         Compression::None => 0,
@@ -316,6 +317,7 @@ impl<'a> Fields<'a> {
         let format = match self.u8()? {
             0 => Format::Ndjson,
             1 => Format::JsonArray,
+            2 => Format::Native,
             _ => return Err(Malformed::UnknownValue("a format")),
         };
         let compression = match self.u8()? {

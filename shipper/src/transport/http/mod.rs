@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ::http::{HeaderValue, Request, Response, header};
+use ::http::{HeaderMap, HeaderValue, Request, Response, header};
 use rustls::crypto::CryptoProvider;
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body};
@@ -168,10 +168,19 @@ fn agent(options: &Options, provider: &Arc<CryptoProvider>) -> Result<Agent, Tls
 }
 
 impl Transport for HttpTransport {
-    fn send(&self, request: &Request<Vec<u8>>) -> Result<Response<Vec<u8>>, SendError> {
+    fn send_with(
+        &self,
+        request: &Request<Vec<u8>>,
+        further: &HeaderMap,
+    ) -> Result<Response<Vec<u8>>, SendError> {
         let _above_stdio = LowDescriptors::occupy();
         let host = connect::host_of(request.uri());
-        let filled = self.headers(&host)?;
+        let mut filled = self.headers(&host)?;
+        filled.extend(
+            further
+                .iter()
+                .map(|(name, value)| FilledHeader::further(name, value)),
+        );
         let (agent, problem) = self.client();
         let response = run(&agent, request, &filled, self.ask_first.load(Ordering::Relaxed));
         let response = match response {

@@ -90,6 +90,24 @@ pub(super) struct FilledHeader {
     pub(super) masks: Vec<Exposed>,
 }
 
+impl FilledHeader {
+    /// A header that came with the request. What is sensitive in it is masked, but for
+    /// the word before the first blank, which is a scheme (`Bearer`).
+    pub(super) fn further(name: &HeaderName, value: &HeaderValue) -> Self {
+        let text = value.to_str().unwrap_or_default();
+        let secret = text.split_once(' ').map_or(text, |(_, secret)| secret);
+        let masks = match value.is_sensitive() && !secret.is_empty() {
+            true => vec![Exposed::new(secret.to_owned())],
+            false => Vec::new(),
+        };
+        Self {
+            name: name.clone(),
+            value: value.clone(),
+            masks,
+        }
+    }
+}
+
 /// Why a header cannot be filled.
 pub(super) enum HeaderError {
     Secret(SecretError),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use auditship::random::{Random, SeededRandom};
 use auditship::transport::{SendError, Transport};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 
 use super::chunks::POISON;
 
@@ -73,7 +73,7 @@ impl Receiver {
 }
 
 impl Transport for Receiver {
-    fn send(&self, request: &Request<Vec<u8>>) -> Result<Response<Vec<u8>>, SendError> {
+    fn send_with(&self, request: &Request<Vec<u8>>, _: &HeaderMap) -> Result<Response<Vec<u8>>, SendError> {
         self.inner().receive(request)
     }
 }

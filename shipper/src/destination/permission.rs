@@ -1,0 +1,48 @@
+//! What an identity must be allowed to do for a destination to work: least privilege, for `auditship iam` and for the
+//! reasons that `auditship check` gives. Pure.
+
+/// The permissions of one destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "whoever prints it must treat all of them")]
+pub enum Permissions {
+    /// Statements of an IAM policy.
+    Aws(Vec<AwsStatement>),
+    /// IAM permissions and the smallest predefined role that has each.
+    Google(Vec<GooglePermission>),
+    /// Nothing that a cloud's policy could say: what is needed instead, for a person.
+    Other(String),
+}
+
+/// One statement of an IAM policy, `Effect: Allow`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "made by destinations, printed by the command line"
+)]
+pub struct AwsStatement {
+    /// Letters and digits, unique in the policy.
+    pub sid: &'static str,
+    /// As `s3:PutObject`.
+    pub actions: Vec<&'static str>,
+    /// ARNs; what is not known from the configuration is `*`.
+    pub resources: Vec<String>,
+    /// What it is needed for, for a person.
+    pub purpose: &'static str,
+}
+
+/// One permission at Google Cloud.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "made by destinations, printed by the command line"
+)]
+pub struct GooglePermission {
+    /// As `logging.logEntries.create`.
+    pub permission: &'static str,
+    /// The smallest predefined role that has it, as `roles/logging.logWriter`.
+    pub role: &'static str,
+    /// On what: `projects/ID` or `buckets/NAME`.
+    pub resource: String,
+    /// What it is needed for, for a person.
+    pub purpose: &'static str,
+}
