@@ -8,7 +8,7 @@ use std::io;
 use super::block::{Block, Position};
 use super::draft::TableEntry;
 use super::error::SpoolError;
-use super::format::{Index, IndexEntry, Kind, SegmentHeader, decode_table};
+use super::format::{Index, IndexEntry, Kind, Previous, SegmentHeader, decode_table};
 use super::identity::{Key, SpoolId};
 use super::scan::{Found, Scan};
 use super::segment::{self, Opened};
@@ -16,6 +16,9 @@ use super::storage::{Access, Storage, write_atomic};
 
 /// A kept index is never larger than this: its keys are at most as many as the window holds.
 const LARGEST_KEPT: u64 = 64 << 20;
+
+/// Of so many segments the disk is told at once that they are about to be read.
+const MOST_AHEAD: usize = 64;
 
 /// What is known of a segment's records.
 pub(crate) struct SegmentKeys {
@@ -94,6 +97,33 @@ pub(crate) fn read(
         }));
     }
     opened.map(|opened| scan(&opened, spool, number, end)).transpose()
+}
+
+/// Says that the keys of the segments from `last` back are about to be read, down to the record `first`: so the disk
+/// brings them all while the first are entered. Reads their headers. Good for the pace only: where anything is wrong it
+/// stops, as that will be met again when they are read.
+pub(crate) fn will_read(storage: &dyn Storage, spool: SpoolId, last: Previous, first: u64) {
+    let mut next = Some(last);
+    for _ in 0..MOST_AHEAD {
+        let Some(Previous {
+            number, len, index, ..
+        }) = next
+        else {
+            return;
+        };
+        let Ok(Some(Opened {
+            file,
+            header: Ok(header),
+            ..
+        })) = segment::open(storage, number, spool)
+        else {
+            return;
+        };
+        if index > 0 {
+            file.will_read(index, len.saturating_sub(index));
+        }
+        next = header.previous.filter(|_| header.first_seq > first);
+    }
 }
 
 /// The keys in the index blocks at `index_at`: the one with the blocks' places is passed over unread.

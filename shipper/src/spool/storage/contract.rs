@@ -116,6 +116,10 @@ fn reading_ends_with_the_file(storage: &dyn Storage, at: &str) {
     assert_eq!(file.read_at(1 << 40, &mut buf).unwrap(), 0);
     assert_eq!(file.read_at(0, &mut []).unwrap(), 0);
     file.write_at(100, b"").unwrap();
+    for (offset, len) in [(0, 7), (3, 0), (5, 100), (1 << 40, 1), (u64::MAX, u64::MAX)] {
+        file.will_read(offset, len);
+    }
+    assert_eq!(file.read_at(0, &mut buf).unwrap(), 7);
     assert_eq!(file.len().unwrap(), 7);
 }
 

@@ -83,6 +83,10 @@ pub trait StorageFile: Send + Sync {
     /// Reads until `buf` is full or the file ends; returns how many bytes were read.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
 
+    /// Says that `len` bytes from `offset` on are about to be read, so that the disk can bring them meanwhile. A matter of
+    /// pace only: it waits for nothing that is read, fails never, changes nothing that can be seen, and may do nothing.
+    fn will_read(&self, _offset: u64, _len: u64) {}
+
     /// Writes all of `bytes`, or fails; after a failure any part may have been written.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 

@@ -12,15 +12,16 @@
 //!
 //! Used by the one thread that writes.
 
+mod restore;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
 
+pub(crate) use self::restore::Restoring;
 use super::identity::Key;
 use crate::ingest::{KeyWindow, Seen};
 
@@ -30,6 +31,19 @@ struct Entry {
     key: Key,
     /// 0 for a record without an id.
     id_hash: u64,
+}
+
+impl Entry {
+    /// Where it is looked for in the table of keys. A key is a piece of a BLAKE3 output: any bytes of it are a hash.
+    fn of_key(&self) -> u32 {
+        let [a, b, c, d, ..] = self.key.0;
+        u32::from_le_bytes([a, b, c, d])
+    }
+
+    /// Where it is looked for in the table of ids, whose hashes are made so too.
+    fn of_id(&self) -> u32 {
+        self.id_hash as u32
+    }
 }
 
 /// Where an entry is: its number since the window was made, cut to 32 bits. The window is far shorter than that.
@@ -80,65 +94,6 @@ impl Window {
         self.entries.is_empty()
     }
 
-    /// Makes room for `records` that are going to be restored: growing on the way moves each of them several times.
-    pub(crate) fn expect(&mut self, records: u64) {
-        let records = usize::try_from(records).unwrap_or(usize::MAX).min(self.capacity);
-        let more = records.saturating_sub(self.entries.len());
-        self.entries.reserve_exact(more);
-        let (entries, base) = (&self.entries, self.base);
-        let at = |number: Number| entries[number.wrapping_sub(base) as usize];
-        self.keys.reserve(more, |other| hash_of(at(*other).key));
-        self.ids.reserve(more, |other| at(*other).id_hash);
-    }
-
-    /// Puts older records before all others, while a spool is opened: of `records`, the oldest first, as many of the newest
-    /// as there is room for.
-    ///
-    /// The tables get them in the order of their places there: in any other order each would wait for memory.
-    pub(crate) fn restore_older(&mut self, records: &[(Key, u64)]) {
-        let room = self.capacity.saturating_sub(self.entries.len());
-        let records = &records[records.len().saturating_sub(room)..];
-        self.entries.reserve(records.len());
-        for &(key, id_hash) in records.iter().rev() {
-            self.base = self.base.wrapping_sub(1);
-            self.entries.push_front(Entry { key, id_hash });
-        }
-        self.committed += records.len();
-        self.appended += records.len();
-        let (entries, base) = (&self.entries, self.base);
-        let at = |number: Number| entries[number.wrapping_sub(base) as usize];
-        let number_of = |nth: usize| base.wrapping_add(nth as Number);
-        let with_id = || {
-            let all = records.iter().enumerate();
-            all.filter(|(_, (_, id_hash))| *id_hash != 0)
-        };
-        // What is there already is newer.
-        let hashed = with_id().map(|(nth, (key, _))| (hash_of(*key), nth));
-        for number in by_place(self.keys.capacity(), hashed).map(number_of) {
-            let key = at(number).key;
-            let is_it = |other: &Number| at(*other).key == key;
-            let slot = self
-                .keys
-                .entry(hash_of(key), is_it, |other| hash_of(at(*other).key));
-            if let Slot::Vacant(slot) = slot {
-                slot.insert(number);
-            }
-        }
-        let hashed = with_id().map(|(nth, (_, id_hash))| (*id_hash, nth));
-        for number in by_place(self.ids.capacity(), hashed).map(number_of) {
-            let id_hash = at(number).id_hash;
-            let is_it = |other: &Number| at(*other).id_hash == id_hash;
-            if let Slot::Vacant(slot) = self.ids.entry(id_hash, is_it, |other| at(*other).id_hash) {
-                slot.insert(number);
-            }
-        }
-    }
-
-    /// Whether no older record can be restored.
-    pub(crate) fn is_full(&self) -> bool {
-        self.entries.len() >= self.capacity
-    }
-
     /// The keys of the newest `count` records that are appended, oldest first.
     pub(crate) fn newest(&self, count: usize) -> impl ExactSizeIterator<Item = (Key, u64)> {
         let start = self.appended.saturating_sub(count);
@@ -187,15 +142,16 @@ impl Window {
     pub(crate) fn insert(&mut self, key: Key, id_hash: u64) {
         self.make_room();
         let number = self.base.wrapping_add(self.entries.len() as Number);
-        self.entries.push_back(Entry { key, id_hash });
+        let entry = Entry { key, id_hash };
+        self.entries.push_back(entry);
         let mut displaced = None;
         if id_hash != 0 {
             let (entries, base) = (&self.entries, self.base);
             let at = |number: Number| entries[number.wrapping_sub(base) as usize];
             match self.keys.entry(
-                hash_of(key),
+                spread(entry.of_key()),
                 |other| at(*other).key == key,
-                |other| hash_of(at(*other).key),
+                |other| spread(at(*other).of_key()),
             ) {
                 // Only ingest that writes a duplicate on purpose comes here; the older entry keeps the place.
                 Slot::Occupied(_) => {}
@@ -204,9 +160,9 @@ impl Window {
                 }
             }
             match self.ids.entry(
-                id_hash,
+                spread(entry.of_id()),
                 |other| at(*other).id_hash == id_hash,
-                |other| at(*other).id_hash,
+                |other| spread(at(*other).of_id()),
             ) {
                 Slot::Occupied(mut slot) => displaced = Some(std::mem::replace(slot.get_mut(), number)),
                 Slot::Vacant(slot) => {
@@ -232,10 +188,16 @@ impl Window {
             if entry.id_hash == 0 {
                 continue;
             }
-            if let Ok(slot) = self.keys.find_entry(hash_of(entry.key), |other| *other == number) {
+            if let Ok(slot) = self
+                .keys
+                .find_entry(spread(entry.of_key()), |other| *other == number)
+            {
                 slot.remove();
             }
-            if let Ok(mut slot) = self.ids.find_entry(entry.id_hash, |other| *other == number) {
+            if let Ok(mut slot) = self
+                .ids
+                .find_entry(spread(entry.of_id()), |other| *other == number)
+            {
                 match displaced {
                     Some(before) => *slot.get_mut() = before,
                     None => {
@@ -257,10 +219,16 @@ impl Window {
         if entry.id_hash == 0 {
             return;
         }
-        if let Ok(slot) = self.keys.find_entry(hash_of(entry.key), |other| *other == number) {
+        if let Ok(slot) = self
+            .keys
+            .find_entry(spread(entry.of_key()), |other| *other == number)
+        {
             slot.remove();
         }
-        if let Ok(slot) = self.ids.find_entry(entry.id_hash, |other| *other == number) {
+        if let Ok(slot) = self
+            .ids
+            .find_entry(spread(entry.of_id()), |other| *other == number)
+        {
             slot.remove();
         }
     }
@@ -275,14 +243,13 @@ impl Window {
 
 impl KeyWindow for Window {
     fn see(&mut self, key: Key, id_hash: u64) -> Seen {
-        let known = self.keys.find(hash_of(key), |other| self.at(*other).key == key);
-        if known.is_some() {
+        let entry = Entry { key, id_hash };
+        let is_it = |other: &Number| self.at(*other).key == key;
+        if self.keys.find(spread(entry.of_key()), is_it).is_some() {
             return Seen::Duplicate;
         }
-        let conflict = self
-            .ids
-            .find(id_hash, |other| self.at(*other).id_hash == id_hash)
-            .is_some();
+        let is_it = |other: &Number| self.at(*other).id_hash == id_hash;
+        let conflict = self.ids.find(spread(entry.of_id()), is_it).is_some();
         self.insert(key, id_hash);
         if conflict { Seen::Conflict } else { Seen::New }
     }
@@ -298,18 +265,8 @@ impl Window {
     }
 }
 
-/// Which of `hashed`, pairs of a hash and an ascending number, are put when into a table of `capacity`: in the order of
-/// their places there, and of two with one hash the later, which is to stay, first.
-fn by_place(capacity: usize, hashed: impl Iterator<Item = (u64, usize)>) -> impl Iterator<Item = usize> {
-    // The table's length is a power of two, and a place begins to be looked for at the hash's lower bits.
-    let mask = (capacity as u64).next_power_of_two() - 1;
-    let mut places: Vec<_> = hashed.map(|(hash, nth)| (hash & mask, Reverse(nth))).collect();
-    places.sort_unstable();
-    places.into_iter().map(|(_, Reverse(nth))| nth)
-}
-
-/// A key is a piece of a BLAKE3 output: any 8 bytes of it are a hash.
-fn hash_of(key: Key) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = key.0;
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+/// A hash for the tables, which look at the lower and at the highest bits. Half of a full one is enough for a million
+/// entries, and half as much to carry around.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }

@@ -121,12 +121,13 @@ proptest! {
             written.append();
             written.commit();
         }
-        let mut restored = Window::new(6);
+        let mut restored = Restoring::new(6, 3);
         // In pieces, the newest first, as from segments.
         let records = held(&written);
         let (older, newer) = records.split_at(records.len().min(cut));
-        restored.restore_older(newer);
-        restored.restore_older(older);
+        restored.older(newer);
+        restored.older(older);
+        let mut restored = restored.finish();
         prop_assert_eq!(held(&restored), held(&written));
         for id in 0..8 {
             for content in 0..3 {
@@ -139,15 +140,59 @@ proptest! {
 
 #[test]
 fn a_full_window_takes_no_older_record() {
-    let mut window = Window::new(2);
-    window.restore_older(&[(key(1, 0), 1)]);
+    let mut window = Restoring::new(2, 4);
+    window.older(&[(key(1, 0), 1)]);
     assert!(!window.is_full());
-    window.restore_older(&[(key(3, 0), 3), (key(2, 0), 2)]);
+    window.older(&[(key(3, 0), 3), (key(2, 0), 2)]);
     assert!(window.is_full());
+    window.older(&[(key(4, 0), 4)]);
+    let mut window = window.finish();
     assert_eq!(held(&window), [(key(2, 0), 2), (key(1, 0), 1)]);
-    window.restore_older(&[(key(4, 0), 4)]);
-    assert_eq!(window.len(), 2);
     assert_eq!(window.see(key(4, 0), 4), Seen::New);
+}
+
+#[test]
+fn a_restored_window_goes_on_as_the_one_that_was_written() {
+    // So many that they are put into more than one part of the tables, with repeated ids and without any.
+    let nth = |number: u64| {
+        let id = number * 7 % 40_000;
+        let key = *blake3::hash(&number.to_le_bytes()).as_bytes();
+        let id_hash = u64::from_le_bytes(*blake3::hash(&id.to_le_bytes()).as_bytes().first_chunk().unwrap());
+        let without_id = number % 5 == 0;
+        (
+            Key(*key.first_chunk().unwrap()),
+            if without_id { 0 } else { id_hash },
+        )
+    };
+    let mut written = Window::new(50_000);
+    let see = |window: &mut Window, (key, id_hash): (Key, u64)| match id_hash {
+        0 => {
+            window.enter(key);
+            Seen::New
+        }
+        _ => window.see(key, id_hash),
+    };
+    for number in 0..60_000 {
+        see(&mut written, nth(number));
+        written.append();
+        written.commit();
+    }
+    let records = held(&written);
+    let mut restored = Restoring::new(50_000, 60_000);
+    for piece in records.rchunks(9_999) {
+        restored.older(piece);
+    }
+    let mut restored = restored.finish();
+    assert_eq!(held(&restored), records);
+    for number in 0..110_000 {
+        let (seen, wanted) = (see(&mut restored, nth(number)), see(&mut written, nth(number)));
+        assert_eq!(seen, wanted, "{number}");
+        for window in [&mut restored, &mut written] {
+            window.append();
+            window.commit();
+        }
+    }
+    assert_eq!(held(&restored), held(&written));
 }
 
 #[test]

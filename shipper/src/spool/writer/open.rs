@@ -21,7 +21,7 @@ use crate::spool::quarantine::{self, Sort};
 use crate::spool::recovery::{self, Adopted, Recovered};
 use crate::spool::segment::{self, FOLDER, Listing};
 use crate::spool::storage::{Access, Storage};
-use crate::spool::window::Window;
+use crate::spool::window::{Restoring, Window};
 use crate::time::{Clock, Timestamp};
 
 /// How much of segments that lack an index is read for their keys, beside the last one: such segments are rare, and
@@ -202,17 +202,21 @@ impl Writer {
 
     /// Fills the window from the newest record back.
     fn restore_window(&mut self, found: &mut Recovered) -> Result<(), SpoolError> {
-        self.window.expect(found.tip.next_seq);
-        if let Some(adopted) = &found.adopted {
-            self.window.restore_older(&adopted.keys);
-        }
-        if let Some(last) = &found.keys {
-            self.window.restore_older(&last.keys);
-        }
         let mut at = found.trusted.segment;
         let mut header = found.keys.as_ref().and_then(|keys| keys.header.clone());
+        if let Some(previous) = header.as_ref().and_then(|header| header.previous) {
+            let first = found.tip.next_seq.saturating_sub(self.options.window as u64);
+            keys::will_read(&*self.storage, self.spool, previous, first);
+        }
+        let mut window = Restoring::new(self.options.window, found.tip.next_seq);
+        if let Some(adopted) = &found.adopted {
+            window.older(&adopted.keys);
+        }
+        if let Some(last) = &found.keys {
+            window.older(&last.keys);
+        }
         let mut budget = SCAN_BUDGET;
-        while !self.window.is_full()
+        while !window.is_full()
             && budget > 0
             && let Some(previous) = self.previous_of(at, header, &found.listing)?
         {
@@ -230,15 +234,16 @@ impl Writer {
             if let Source::Scanned { cost, .. } = read.source {
                 budget = budget.saturating_sub(cost);
             }
-            self.window.restore_older(&read.keys);
             header = read.header;
+            window.older(&read.keys);
         }
         if budget == 0 {
-            let known = self.window.len();
+            let known = window.len();
             found.damaged.push(format!(
                 "segments lack their indexes: repetitions are told among {known} records only"
             ));
         }
+        self.window = window.finish();
         Ok(())
     }
 

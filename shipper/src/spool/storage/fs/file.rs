@@ -1,9 +1,10 @@
 //! One open file: `pread`, `pwrite`, `fallocate`, `ftruncate`, `fdatasync`, each repeated until done.
 
 use std::io;
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{Advice, FallocateFlags};
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::spool::storage::StorageFile;
@@ -40,6 +41,13 @@ impl StorageFile for FsFile {
             }
         }
         Ok(done)
+    }
+
+    fn will_read(&self, offset: u64, len: u64) {
+        // To the kernel no length is up to the end.
+        if let Some(len) = NonZeroU64::new(len) {
+            let _ = rustix::fs::fadvise(&self.fd, offset, Some(len), Advice::WillNeed);
+        }
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
