@@ -269,7 +269,9 @@ fn a_second_sending_is_the_first_one_again(subject: &Subject) {
         prop_assert_eq!(one.extensions().get(), Some(&BodyDigest(digest)));
         // Every record, in order, untouched.
         if let Layout::Own { records: read, .. } = subject.layout {
-            let sent = records.iter().map(|record| serde_json::from_slice::<serde_json::Value>(record.json));
+            let sent = records
+                .iter()
+                .map(|record| serde_json::from_slice::<serde_json::Value>(record.json));
             prop_assert_eq!(read(&plain), sent.collect::<Result<Vec<_>, _>>().unwrap());
             return Ok(());
         }
