@@ -17,6 +17,7 @@
 //! Runs on the sending thread that needs a credential first.
 
 pub mod aws;
+pub mod cache;
 
 use std::fmt;
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use auditship::deliver::{DeadLetters, Journal, StoredLetters};
 use auditship::destination::{
     Attempt, Batch, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits,
-    Outcome,
+    Outcome, Permissions,
 };
 use auditship::spool::cursor::{Cursor, CursorError, Disposition, State};
 use auditship::spool::dead_letter::{DeadLetter, DeadLetterError};
@@ -178,5 +178,12 @@ impl Destination for FreshNames {
 
     fn decode(&self, batch: &Batch<'_>, response: &http::Response<Vec<u8>>) -> Outcome {
         self.destination.decode(batch, response)
+    }
+    fn query(&self, batch: &Batch<'_>) -> String {
+        self.destination.query(batch)
+    }
+
+    fn permissions(&self) -> Permissions {
+        self.destination.permissions()
     }
 }
