@@ -64,6 +64,7 @@ pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>, tls: Option<&
             }
             let number = state.connections;
             state.connections += 1;
+            state.last_peer = socket.peer_addr().ok();
             state
                 .open
                 .extend(socket.try_clone().map(|socket| (number, socket)));
