@@ -32,6 +32,7 @@ pub(super) enum Failure {
 pub(super) const HELP: &str = "Exit codes:
   0  done, and all is well
   1  done, and the result needs attention: check-config found an error, verify found a break,
+     check found a destination that would not take records, send-test's record is not stored,
      ship did not deliver every record, status is red, cat could not read something
   2  the command line is wrong
   3  the configuration is wrong

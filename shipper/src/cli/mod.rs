@@ -7,19 +7,23 @@
 //! 4. Help, man pages and completions come from the definitions in these files; a test holds that no flag lacks help.
 
 mod cat;
+mod check;
 mod check_config;
 mod dead_letter;
+mod destinations;
 mod exclusion;
 mod exit;
 mod forget;
 mod generate;
 mod host;
+mod iam;
 mod output;
 mod outside;
 mod quarantine;
 mod replay;
 mod request;
 mod run;
+mod send_test;
 mod ship;
 mod spool;
 mod status;
@@ -60,6 +64,9 @@ enum Command {
     Cat(cat::Cat),
     Verify(verify::Verify),
     CheckConfig(check_config::CheckConfig),
+    Check(check::CheckDestinations),
+    SendTest(send_test::SendTest),
+    Iam(iam::Iam),
     Completions(generate::Completions),
     Man(generate::Man),
 }
@@ -100,6 +107,9 @@ impl Command {
     fn run(self, environment: &Environment, output: &mut Output<'_>) -> Result<Exit, Failure> {
         match self {
             Self::CheckConfig(command) => Ok(command.run(environment, output)?),
+            Self::Check(command) => command.run(environment, output),
+            Self::SendTest(command) => command.run(environment, output),
+            Self::Iam(command) => command.run(environment, output),
             Self::Ship(command) => command.run(environment, output),
             Self::Run(command) => command.run(environment),
             Self::Status(command) => command.run(environment, output),

@@ -22,8 +22,9 @@ use clap::{Args, ValueEnum};
 
 use self::finding::{Finding, Severity};
 use self::report::{Part, Report};
-use super::exit::Exit;
+use super::exit::{Exit, Failure};
 use super::host::{self, HostConfig};
+use super::message;
 use super::output::Output;
 use crate::config::{Config, Environment, Place, Strictness};
 
@@ -97,6 +98,24 @@ impl Format {
             _ => Self::Toml,
         }
     }
+}
+
+/// What `file` configures, for commands that ask destinations. Mistakes beside it are told on standard error.
+///
+/// # Errors
+/// [`Failure::Config`] when nothing of it can be used.
+pub(super) fn configs(file: &Path, environment: &Environment) -> Result<Vec<Config>, Failure> {
+    let report = check(file, None, environment);
+    let errors = report
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error);
+    if report.parts.is_empty() {
+        let errors: Vec<String> = errors.map(ToString::to_string).collect();
+        return Err(Failure::Config(errors.join("\n")));
+    }
+    errors.for_each(message);
+    Ok(report.parts.into_iter().map(|part| part.config).collect())
 }
 
 /// Everything there is to say about `file`.
