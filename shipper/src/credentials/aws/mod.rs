@@ -3,18 +3,33 @@
 //! # Invariants
 //! 1. Every sending is signed anew: a signature holds for minutes, a batch is sent until it is stored.
 //! 2. Every header of the request is signed, and nothing that a proxy may change.
+//! 3. Keys are renewed [`EARLY`] before they expire, by one thread; until they have expired, and while renewing fails,
+//!    the old ones are used.
 
+mod chain;
+mod client;
 mod sign;
+#[cfg(test)]
+mod tests;
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
 
 pub use sign::{Service, Signer};
 
 use super::CredentialError;
+use super::cache::{Cache, Expiring};
 use crate::config::Environment;
+use crate::time::{Clock, Timestamp};
 use crate::transport::authorized::Renewal;
+use chain::Chain;
+
+/// How long before they expire keys are renewed: role sessions live for 15 minutes at least, and AWS's metadata services
+/// have the next ones ready five minutes before the end.
+pub const EARLY: Duration = Duration::from_secs(300);
 
 /// Whose keys: what the configuration says beside the chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,27 +57,61 @@ pub trait Provide: Send + Sync {
     fn renew(&self) -> Renewal;
 }
 
-/// The keys of `identity`.
-pub fn provider(identity: &Identity) -> Arc<dyn Provide> {
-    Arc::new(EnvironmentKeys(identity.environment.clone()))
+/// The keys of `identity`, for a service in `region`.
+pub fn provider(identity: &Identity, region: &str, clock: Arc<dyn Clock>) -> Arc<dyn Provide> {
+    let chain = Chain::new(identity, region);
+    Arc::new(CachedKeys {
+        stamp: Mutex::new(chain.stamp()),
+        chain,
+        cache: Cache::new(clock, EARLY),
+    })
 }
 
-/// `AWS_ACCESS_KEY_ID` and its companions.
-struct EnvironmentKeys(Environment);
+/// The chain's keys, as long as they hold.
+struct CachedKeys {
+    chain: Chain,
+    cache: Cache<Credentials>,
+    /// What the chain's files looked like when it was asked last.
+    stamp: Mutex<chain::Stamp>,
+}
 
-impl Provide for EnvironmentKeys {
+impl fmt::Debug for CachedKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedKeys").finish_non_exhaustive()
+    }
+}
+
+impl CachedKeys {
+    fn fetch(&self) -> Result<Expiring<Credentials>, CredentialError> {
+        // Before they are read: a change in between shows the next time.
+        *self.stamp.lock().unwrap_or_else(PoisonError::into_inner) = self.chain.stamp();
+        let keys = self.chain.fetch()?;
+        Ok(Expiring {
+            until: keys.expiry().map(timestamp),
+            value: keys,
+        })
+    }
+
+    fn files_have_changed(&self) -> bool {
+        *self.stamp.lock().unwrap_or_else(PoisonError::into_inner) != self.chain.stamp()
+    }
+}
+
+impl Provide for CachedKeys {
     fn credentials(&self) -> Result<Credentials, CredentialError> {
-        let key = self.0.filled("AWS_ACCESS_KEY_ID");
-        let (Some(key), Some(secret)) = (key, self.0.filled("AWS_SECRET_ACCESS_KEY")) else {
-            return Err(CredentialError::Missing {
-                advice: String::from("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
-            });
-        };
-        let token = self.0.filled("AWS_SESSION_TOKEN").map(str::to_owned);
-        Ok(Credentials::new(key, secret, token, None, "environment"))
+        if self.files_have_changed() {
+            // Unless they were read a moment ago; then at one of the next requests.
+            self.cache.renew(|| self.fetch());
+        }
+        self.cache.value(|| self.fetch())
     }
 
     fn renew(&self) -> Renewal {
-        Renewal::Same
+        self.cache.renew(|| self.fetch())
     }
+}
+
+fn timestamp(at: SystemTime) -> Timestamp {
+    let nanos = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    Timestamp(i64::try_from(nanos).unwrap_or(i64::MAX))
 }

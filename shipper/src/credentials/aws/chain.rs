@@ -1,0 +1,201 @@
+//! The usual chain, by AWS's own crate: environment, profile (also with `role_arn`, `source_profile`,
+//! `credential_source`), web identity, ECS and EKS containers, IMDSv2; then the configured role on top.
+//!
+//! # Invariants
+//! 1. An explicit `profile` beats the environment, as in every AWS tool.
+//! 2. The chain is built anew for each fetch: what its files say now counts.
+//!
+//! The crate reads the process' environment and home directory itself; only the variables that are looked up here come
+//! from the snapshot.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+
+use super::Identity;
+use super::client::{Client, ThreadSleep};
+use crate::credentials::CredentialError;
+
+/// The longest that a chained role may be assumed for; asking for more fails.
+const SESSION: Duration = Duration::from_secs(3600);
+
+/// When the chain's files were changed and how long they are; `None` for one that is not there.
+pub(super) type Stamp = Vec<Option<(SystemTime, u64)>>;
+
+/// Fetches keys.
+pub(super) struct Chain {
+    identity: Identity,
+    region: String,
+}
+
+impl Chain {
+    pub(super) fn new(identity: &Identity, region: &str) -> Self {
+        Self {
+            identity: identity.clone(),
+            region: region.to_owned(),
+        }
+    }
+
+    /// Asks the sources, on this thread.
+    pub(super) fn fetch(&self) -> Result<Credentials, CredentialError> {
+        block_on(async {
+            let base = self.base().await;
+            let Some(role) = &self.identity.role_arn else {
+                return base.provide_credentials().await;
+            };
+            let mut assume = AssumeRoleProvider::builder(role)
+                .session_name(self.session_name())
+                .session_length(SESSION)
+                .configure(&self.sts());
+            if let Some(id) = &self.identity.external_id {
+                assume = assume.external_id(id);
+            }
+            assume.build_from_provider(base).await.provide_credentials().await
+        })
+        .map_err(|error| self.explain(&error))
+    }
+
+    /// What the files that the chain may read look like; keys from them have no expiry, so a change is all that tells.
+    pub(super) fn stamp(&self) -> Stamp {
+        let environment = &self.identity.environment;
+        let home = environment.filled("HOME").map(PathBuf::from);
+        let shared = |variable: &str, file: &str| {
+            let given = environment.filled(variable).map(PathBuf::from);
+            given.or_else(|| Some(home.as_ref()?.join(".aws").join(file)))
+        };
+        let token = environment
+            .filled("AWS_WEB_IDENTITY_TOKEN_FILE")
+            .map(PathBuf::from);
+        let files = [
+            shared("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+            shared("AWS_CONFIG_FILE", "config"),
+            token,
+        ];
+        let stamp = |file: PathBuf| {
+            let metadata = std::fs::metadata(file).ok()?;
+            Some((metadata.modified().ok()?, metadata.len()))
+        };
+        files.into_iter().map(|file| stamp(file?)).collect()
+    }
+
+    async fn base(&self) -> SharedCredentialsProvider {
+        let region = Region::new(self.region.clone());
+        let client = Client::new(&self.identity.environment);
+        let config = ProviderConfig::empty()
+            .with_http_client(client)
+            .with_sleep_impl(ThreadSleep)
+            .with_behavior_version(Some(BehaviorVersion::latest()))
+            .with_region(Some(region.clone()));
+        match &self.identity.profile {
+            Some(profile) => SharedCredentialsProvider::new(
+                ProfileFileCredentialsProvider::builder()
+                    .configure(&config)
+                    .profile_name(profile)
+                    .build(),
+            ),
+            None => SharedCredentialsProvider::new(
+                DefaultCredentialsChain::builder()
+                    .configure(config)
+                    .region(region)
+                    .build()
+                    .await,
+            ),
+        }
+    }
+
+    fn sts(&self) -> SdkConfig {
+        let environment = &self.identity.environment;
+        let endpoint = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"]
+            .iter()
+            .find_map(|name| environment.filled(name));
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(self.region.clone()))
+            .http_client(Client::new(environment))
+            .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(ThreadSleep))
+            .time_source(aws_smithy_async::time::SharedTimeSource::new(
+                aws_smithy_async::time::SystemTimeSource::new(),
+            ))
+            .retry_config(RetryConfig::standard());
+        config.set_endpoint_url(endpoint.map(str::to_owned));
+        config.build()
+    }
+
+    /// Shown in CloudTrail; 2 to 64 characters of `[\w+=,.@-]`.
+    fn session_name(&self) -> String {
+        let host = rustix::system::uname();
+        let host = host.nodename().to_string_lossy();
+        let allowed = |found: &char| found.is_ascii_alphanumeric() || "+=,.@-_".contains(*found);
+        let host: String = host.chars().filter(allowed).take(50).collect();
+        format!("auditship-{host}")
+    }
+
+    fn explain(&self, error: &CredentialsError) -> CredentialError {
+        let source = match (&self.identity.role_arn, &self.identity.profile) {
+            (Some(role), _) => format!("the AWS credentials for the role {role}"),
+            (None, Some(profile)) => format!("the AWS profile `{profile}`"),
+            (None, None) => String::from("the AWS credential chain"),
+        };
+        let reason = causes(error);
+        match error {
+            CredentialsError::CredentialsNotLoaded(_) => CredentialError::Missing {
+                advice: format!(
+                    "{source} gives no keys; it looks at AWS_ACCESS_KEY_ID, the shared files (AWS_PROFILE), \
+                     AWS_WEB_IDENTITY_TOKEN_FILE, the container's and the instance's role: give this host one of them"
+                ),
+            },
+            CredentialsError::ProviderTimedOut(_) => CredentialError::Unreachable { source, reason },
+            CredentialsError::ProviderError(_) if reason.contains("dispatch failure") => {
+                CredentialError::Unreachable { source, reason }
+            }
+            _ => CredentialError::Refused { source, reason },
+        }
+    }
+}
+
+/// The error and its causes in one line of at most some 400 characters. AWS's crates put no keys into errors.
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ": {said}");
+        }
+        cause = error.source();
+    }
+    let mut line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((cut, _)) = line.char_indices().nth(400) {
+        line.truncate(cut);
+        line.push('…');
+    }
+    line
+}
+
+/// Everything that the chain awaits is ready or blocks this thread, so no runtime is needed; `credential_process` and
+/// SSO want one.
+#[cfg(not(feature = "aws-profiles"))]
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    pollster::block_on(future)
+}
+
+#[cfg(feature = "aws-profiles")]
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(future),
+        // Without descriptors for a runtime; what wants none of it still works.
+        Err(_) => pollster::block_on(future),
+    }
+}

@@ -1,0 +1,153 @@
+//! AWS's own crates on our blocking HTTP client: their requests are sent on the calling thread, without a runtime.
+//!
+//! # Invariants
+//! 1. Metadata services (link-local and loopback addresses) are reached without a proxy; every other host as the
+//!    environment says.
+//! 2. A request has a bound in time: seconds for a metadata service, which may not be there, half a minute for STS.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ::http::{Request, Response, Uri};
+use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+
+use crate::config::Environment;
+use crate::transport::http::{HttpTransport, Options, Proxy, Timeouts};
+use crate::transport::{SendError, Transport};
+
+/// A metadata service answers at once or is not there.
+const METADATA: Timeouts = Timeouts {
+    connect: Duration::from_secs(1),
+    send: Duration::from_secs(2),
+    response: Duration::from_secs(5),
+    total: Duration::from_secs(6),
+};
+
+const SERVICE: Timeouts = Timeouts {
+    connect: Duration::from_secs(5),
+    send: Duration::from_secs(10),
+    response: Duration::from_secs(20),
+    total: Duration::from_secs(30),
+};
+
+/// Sends what AWS's crates ask for.
+#[derive(Clone)]
+pub(super) struct Client {
+    environment: Environment,
+}
+
+impl Client {
+    pub(super) fn new(environment: &Environment) -> Self {
+        Self {
+            environment: environment.clone(),
+        }
+    }
+
+    /// A client for each request: credentials are fetched once an hour, and the authorities of the system may change.
+    fn transport(&self, uri: &Uri) -> Result<HttpTransport, ConnectorError> {
+        let options = if is_metadata(uri) {
+            Options {
+                timeouts: METADATA,
+                ..Options::default()
+            }
+        } else {
+            Options {
+                timeouts: SERVICE,
+                proxy: Proxy::choose(None, uri, &self.environment).map_err(user)?,
+                ..Options::default()
+            }
+        };
+        HttpTransport::new(options).map_err(user)
+    }
+
+    fn send(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let (parts, body) = request.try_into_http1x().map_err(user)?.into_parts();
+        // Every request of a credential provider is a few parameters in memory.
+        let body = body.bytes().unwrap_or_default().to_vec();
+        let request = Request::from_parts(parts, body);
+        let response = self.transport(request.uri())?.send(&request);
+        let (parts, body) = response.map_err(connector_error)?.into_parts();
+        HttpResponse::try_from(Response::from_parts(parts, SdkBody::from(body))).map_err(user)
+    }
+}
+
+fn user(error: impl std::error::Error + Send + Sync + 'static) -> ConnectorError {
+    ConnectorError::user(error.into())
+}
+
+fn connector_error(error: SendError) -> ConnectorError {
+    match error {
+        SendError::Tls { .. } => ConnectorError::user(error.into()),
+        _ => ConnectorError::io(error.into()),
+    }
+}
+
+/// Whether the host is an address that never leaves this machine or its hypervisor.
+fn is_metadata(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default();
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match bare.unwrap_or(host).parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => address.is_link_local() || address.is_loopback(),
+        // EC2's own: fd00:ec2::254 and fd00:ec2::23.
+        Ok(IpAddr::V6(address)) => address.is_loopback() || address.segments()[..2] == [0xfd00, 0x0ec2],
+        Err(_) => false,
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl HttpClient for Client {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Client {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::ready(self.send(request))
+    }
+}
+
+/// Sleeps on the calling thread, between two tries of a provider.
+#[derive(Debug)]
+pub(super) struct ThreadSleep;
+
+impl AsyncSleep for ThreadSleep {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        // Polled only when what it is raced against is not ready, and that always is: see `Client`.
+        Sleep::new(async move { std::thread::sleep(duration) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_services_are_told_by_their_addresses() {
+        for (uri, metadata) in [
+            ("http://169.254.169.254/latest/api/token", true),
+            ("http://169.254.170.2/v2/credentials", true),
+            ("http://[fd00:ec2::254]/latest", true),
+            ("http://127.0.0.1:8080/", true),
+            ("http://[::1]/", true),
+            ("https://sts.amazonaws.com/", false),
+            ("http://10.0.0.1/", false),
+            ("http://[fd00:ec3::1]/", false),
+        ] {
+            assert_eq!(is_metadata(&Uri::from_static(uri)), metadata, "{uri}");
+        }
+    }
+}
