@@ -42,25 +42,24 @@ struct List {
 /// Decode quarantined input again and spool the records in it, as after an update that knows better.
 #[derive(Args, Debug)]
 struct Retry {
-    /// The places, as `list` names them: SEGMENT-OFFSET
-    #[arg(value_name = "PLACE", required_unless_present = "all", conflicts_with = "all")]
-    places: Vec<PlaceName>,
-    /// All that nothing has been got out of yet
-    #[arg(long)]
-    all: bool,
     #[command(flatten)]
-    spool: SpoolOption,
-    #[command(flatten)]
-    patience: Patience,
+    selection: Selection,
 }
 
 /// Give quarantined input up for good, and its room back. A note in the spool says what was discarded.
 #[derive(Args, Debug)]
 struct Discard {
+    #[command(flatten)]
+    selection: Selection,
+}
+
+/// What of the quarantine a command is about, and where it is left.
+#[derive(Args, Debug)]
+struct Selection {
     /// The places, as `list` names them: SEGMENT-OFFSET
     #[arg(value_name = "PLACE", required_unless_present = "all", conflicts_with = "all")]
     places: Vec<PlaceName>,
-    /// Everything in quarantine
+    /// Everything in quarantine; to `retry`, what nothing has been got out of yet
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -97,8 +96,14 @@ impl Quarantine {
     pub(super) fn run(&self, environment: &Environment, output: &mut Output<'_>) -> Result<Exit, Failure> {
         match &self.action {
             Action::List(list) => list.run(environment, output),
-            Action::Retry(retry) => retry.run(environment, output),
-            Action::Discard(discard) => discard.run(environment, output),
+            Action::Retry(Retry { selection }) => {
+                let which = selection.blocks();
+                selection.ask(Command::QuarantineRetry { which }, environment, output)
+            }
+            Action::Discard(Discard { selection }) => {
+                let which = selection.blocks();
+                selection.ask(Command::QuarantineDiscard { which }, environment, output)
+            }
         }
     }
 }
@@ -135,36 +140,23 @@ impl List {
     }
 }
 
-impl Retry {
-    fn run(&self, environment: &Environment, output: &mut Output<'_>) -> Result<Exit, Failure> {
-        let opened = self.spool.open(environment)?;
-        let which = blocks(self.all, &self.places);
-        request::send(
-            &opened,
-            &Command::QuarantineRetry { which },
-            &self.patience,
-            output,
-        )
+impl Selection {
+    fn blocks(&self) -> QuarantinedBlocks {
+        match self.all {
+            true => QuarantinedBlocks::All,
+            false => QuarantinedBlocks::These(self.places.iter().map(|PlaceName(place)| *place).collect()),
+        }
     }
-}
 
-impl Discard {
-    fn run(&self, environment: &Environment, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    /// Leaves `command` in the spool.
+    fn ask(
+        &self,
+        command: Command,
+        environment: &Environment,
+        output: &mut Output<'_>,
+    ) -> Result<Exit, Failure> {
         let opened = self.spool.open(environment)?;
-        let which = blocks(self.all, &self.places);
-        request::send(
-            &opened,
-            &Command::QuarantineDiscard { which },
-            &self.patience,
-            output,
-        )
-    }
-}
-
-fn blocks(all: bool, places: &[PlaceName]) -> QuarantinedBlocks {
-    match all {
-        true => QuarantinedBlocks::All,
-        false => QuarantinedBlocks::These(places.iter().map(|PlaceName(place)| *place).collect()),
+        request::send(&opened, &command, &self.patience, output)
     }
 }
 
