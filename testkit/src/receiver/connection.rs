@@ -136,12 +136,14 @@ fn exchange(
     let Some(head) = read_head(stream, pending)? else {
         return Ok(Next::Close);
     };
-    let reply = {
+    let (reply, answer_by) = {
         let mut state = shared.state();
         let next = state.script.pop_front();
-        next.or_else(|| state.then.clone()).unwrap_or(Reply::Close)
+        let by = state.answer.clone().filter(|_| next.is_none());
+        (next.or_else(|| state.then.clone()).unwrap_or(Reply::Close), by)
     };
-    if let Reply::Early(status) = reply {
+    if let (Reply::Early(status), None) = (&reply, &answer_by) {
+        let status = *status;
         let _ = write_response(
             stream,
             status,
@@ -162,18 +164,17 @@ fn exchange(
     let close = head
         .header("connection")
         .is_some_and(|value| value.eq_ignore_ascii_case("close"));
-    {
-        let mut state = shared.state();
-        state.received.push(Received {
-            method: head.method,
-            target: head.target,
-            headers: head.headers,
-            body,
-            plain,
-            connection: number,
-            client_certificate: stream.has_client_certificate(),
-        });
-    }
+    let received = Received {
+        method: head.method,
+        target: head.target,
+        headers: head.headers,
+        body,
+        plain,
+        connection: number,
+        client_certificate: stream.has_client_certificate(),
+    };
+    let reply = answer_by.map_or(reply, |by| by(&received));
+    shared.state().received.push(received);
     shared.changed.notify_all();
     let next = answer(stream, reply, shared).unwrap_or(Next::Close);
     Ok(if close { Next::Close } else { next })

@@ -102,10 +102,15 @@ impl Received {
     }
 }
 
+/// Makes a reply of a request.
+type Answer = dyn Fn(&Received) -> Reply + Send + Sync;
+
 #[derive(Default)]
 pub(crate) struct State {
     script: VecDeque<Reply>,
     then: Option<Reply>,
+    /// Asked in place of `then`, when the request has been kept.
+    answer: Option<Arc<Answer>>,
     received: Vec<Received>,
     problems: Vec<String>,
     /// The sockets of living connections, by number.
@@ -161,15 +166,36 @@ impl Receiver {
         Self::listen(script, then, Some(tls))
     }
 
+    /// Takes from `listener` and replies to every request what `answer` makes of it.
+    ///
+    /// # Panics
+    /// When `listener` has no address.
+    pub fn answering(
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        answer: impl Fn(&Received) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let state = State {
+            answer: Some(Arc::new(answer)),
+            ..State::default()
+        };
+        Self::serve(listener, state, tls)
+    }
+
     fn listen(script: impl IntoIterator<Item = Reply>, then: Reply, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback can be listened on");
+        let state = State {
+            script: script.into_iter().collect(),
+            then: Some(then),
+            ..State::default()
+        };
+        Self::serve(listener, state, tls)
+    }
+
+    fn serve(listener: TcpListener, state: State, tls: Option<Arc<ServerConfig>>) -> Self {
         let address = listener.local_addr().expect("a listener has an address");
         let shared = Arc::new(Shared::default());
-        {
-            let mut state = shared.state();
-            state.script = script.into_iter().collect();
-            state.then = Some(then);
-        }
+        *shared.state() = state;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let accepting = std::thread::spawn({
             let shared = shared.clone();
