@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
+use super::aws::RawAws;
 use super::check::Check;
 use super::connection::RawConnection;
-use super::{Compression, Destination, Format, file, http};
+use super::{Compression, Destination, Format, cloudwatch_logs, file, http};
 use crate::config::Environment;
 use crate::transport::Transport;
 
@@ -23,17 +24,24 @@ pub enum KindConfig {
     File(file::Config),
     /// Any HTTP endpoint.
     Http(Box<http::Config>),
+    /// A log stream of Amazon CloudWatch Logs.
+    CloudWatchLogs(Box<cloudwatch_logs::Config>),
 }
 
 impl KindConfig {
     /// The kinds by the names they have in a configuration.
-    pub const KINDS: &'static [&'static str] = &[file::KIND, http::KIND];
+    pub const KINDS: &'static [&'static str] = &[file::KIND, http::KIND, cloudwatch_logs::KIND];
 
     /// The keys of a kind's own, beside those that every destination has; `None` when there is no such kind.
     pub fn keys(kind: &str) -> Option<Vec<&'static str>> {
         let groups: &[&[&str]] = match kind {
             file::KIND => &[file::RawConfig::KEYS],
             http::KIND => &[http::RawConfig::KEYS, RawConnection::KEYS],
+            cloudwatch_logs::KIND => &[
+                cloudwatch_logs::RawConfig::KEYS,
+                RawAws::KEYS,
+                RawConnection::KEYS,
+            ],
             _ => return None,
         };
         Some(groups.concat())
@@ -63,6 +71,9 @@ impl KindConfig {
         }
         match kind {
             file::KIND => from_raw::<file::RawConfig>(table)?.validate().map(Self::File),
+            cloudwatch_logs::KIND => from_raw::<cloudwatch_logs::RawConfig>(table)?
+                .validate(environment)
+                .map(|config| Self::CloudWatchLogs(Box::new(config))),
             _ => from_raw::<http::RawConfig>(table)?
                 .validate(environment)
                 .map(|config| Self::Http(Box::new(config))),
@@ -74,6 +85,7 @@ impl KindConfig {
         match self {
             Self::File(_) => file::KIND,
             Self::Http(_) => http::KIND,
+            Self::CloudWatchLogs(_) => cloudwatch_logs::KIND,
         }
     }
 }
@@ -134,6 +146,7 @@ pub fn build(config: &KindConfig) -> Result<Route, ConfigError> {
     match config {
         KindConfig::File(config) => Ok(file::route(config)),
         KindConfig::Http(config) => http::route(config),
+        KindConfig::CloudWatchLogs(config) => cloudwatch_logs::route(config),
     }
 }
 

@@ -16,6 +16,7 @@
 pub mod aws;
 pub mod body;
 pub mod check;
+pub mod cloudwatch_logs;
 pub mod config;
 pub mod connection;
 #[cfg(test)]

@@ -30,6 +30,17 @@ pub struct AwsStatement {
     pub purpose: &'static str,
 }
 
+impl AwsStatement {
+    /// This statement with nothing but `action`, as JSON for a policy.
+    pub(super) fn of(&self, action: &str) -> String {
+        let resource = match self.resources.as_slice() {
+            [one] => serde_json::json!(one),
+            several => serde_json::json!(several),
+        };
+        serde_json::json!({ "Effect": "Allow", "Action": action, "Resource": resource }).to_string()
+    }
+}
+
 /// One permission at Google Cloud.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(

@@ -150,7 +150,10 @@ fn keys_that_cannot_be_used_are_named() {
     let error = KindConfig::from_table("flie", toml::Table::new(), &Environment::empty()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`type`: there is no destination `flie`; there are file, http; did you mean `file`?"
+        format!(
+            "`type`: there is no destination `flie`; there are {}; did you mean `file`?",
+            KindConfig::KINDS.join(", ")
+        )
     );
 }
 

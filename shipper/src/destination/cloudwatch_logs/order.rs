@@ -1,0 +1,71 @@
+//! The times that events get and the order in which they stand in a request. Pure.
+//!
+//! The service wants events in the order of their times. Records of one time keep the order of the spool.
+
+use std::time::Duration;
+
+use super::{Config, TooOld};
+use crate::destination::{Batch, Record};
+use crate::time::Timestamp;
+
+/// The oldest event that the service takes.
+const MAX_AGE: Duration = Duration::from_secs(14 * 24 * 3600);
+/// The newest.
+const MAX_AHEAD: Duration = Duration::from_secs(2 * 3600);
+/// What restamping leaves between a record and the two limits, for the way, for retries and for two clocks that differ.
+pub(super) const MARGIN: Duration = Duration::from_secs(3600);
+
+/// Which time each record of a batch gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stamps {
+    /// Its own.
+    Own,
+    /// `made_at`, whatever its own.
+    All { made_at: Timestamp },
+    /// Its own, but `made_at` when its own is later than `latest`.
+    TooNew { made_at: Timestamp, latest: Timestamp },
+}
+
+impl Stamps {
+    pub(super) fn new(config: &Config, batch: &Batch<'_>) -> Self {
+        let made_at = batch.attempt.made_at;
+        match config.too_old {
+            TooOld::DeadLetter => Self::Own,
+            TooOld::Restamp => {
+                let kept = config.retention().map_or(MAX_AGE, |kept| kept.min(MAX_AGE));
+                let oldest = minus(made_at, kept.saturating_sub(MARGIN));
+                if batch.records.iter().any(|record| record.entry.time < oldest) {
+                    return Self::All { made_at };
+                }
+                let latest = made_at.plus(MAX_AHEAD.saturating_sub(MARGIN));
+                Self::TooNew { made_at, latest }
+            }
+        }
+    }
+
+    /// The event's time in milliseconds. A time before 1970 cannot be sent: it becomes 0, which is too old.
+    pub(super) fn of(self, record: &Record<'_>) -> i64 {
+        let time = match self {
+            Self::Own => record.entry.time,
+            Self::All { made_at } => made_at,
+            Self::TooNew { made_at, latest } if record.entry.time > latest => made_at,
+            Self::TooNew { .. } => record.entry.time,
+        };
+        time.as_millis().max(0)
+    }
+}
+
+/// `(time in milliseconds, place in the batch)` of each event, in the order of the request.
+pub(super) fn order(config: &Config, batch: &Batch<'_>) -> Vec<(i64, usize)> {
+    let stamps = Stamps::new(config, batch);
+    let times = batch.records.iter().map(|record| stamps.of(record));
+    let mut order: Vec<(i64, usize)> = times.zip(0..).collect();
+    // By time, then by place: no two are alike, so this is a stable order.
+    order.sort_unstable();
+    order
+}
+
+fn minus(time: Timestamp, before: Duration) -> Timestamp {
+    let nanos = i64::try_from(before.as_nanos()).unwrap_or(i64::MAX);
+    Timestamp(time.0.saturating_sub(nanos))
+}
