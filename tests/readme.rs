@@ -14,6 +14,7 @@ use std::process::{Command, Output, Stdio};
 use auditship_testkit::artefacts::{Artefact, workspace};
 use auditship_testkit::host::FlushCode;
 use auditship_testkit::process::{HostProcess, setup};
+use auditship_testkit::receiver::{Receiver, Reply};
 use common::{Scratch, ids, records, skipped};
 
 /// Where a command of the README is run.
@@ -27,7 +28,7 @@ enum Run {
     Always,
 }
 
-const COMMANDS: [(&str, Run); 15] = [
+const COMMANDS: [(&str, Run); 18] = [
     ("make demo", Run::By("the_demo_ships_the_sample_log")),
     ("make test", Run::Always),
     (
@@ -41,6 +42,18 @@ const COMMANDS: [(&str, Run); 15] = [
     (
         "auditship run -c /etc/auditship/auditship.toml",
         Run::By("the_toml_of_the_readme_runs"),
+    ),
+    (
+        "auditship check -c /etc/auditship/auditship.toml",
+        Run::By("the_destinations_of_the_readme_are_asked"),
+    ),
+    (
+        "auditship send-test -c /etc/auditship/auditship.toml --destination archive",
+        Run::By("the_destinations_of_the_readme_are_asked"),
+    ),
+    (
+        "auditship iam",
+        Run::By("the_destinations_of_the_readme_are_asked"),
     ),
     ("auditship status", Run::Here),
     ("auditship ship audit.ndjson --to /srv/audit", Run::Here),
@@ -242,6 +255,45 @@ fn the_toml_of_the_readme_runs() {
     });
     auditship_testkit::host::surroundings::signal(daemon.id(), libc::SIGTERM);
     assert!(daemon.wait().unwrap().success());
+}
+
+#[test]
+fn the_destinations_of_the_readme_are_asked() {
+    let scratch = Scratch::new();
+    let receiver = Receiver::start([], Reply::Status(204));
+    let [toml] = &blocks(&readme(), "toml")[..] else {
+        panic!("one file")
+    };
+    fs::create_dir(scratch.path("etc")).unwrap();
+    fs::write(scratch.path("etc/token"), "secret").unwrap();
+    let toml = toml
+        .replace("/etc/auditship", &scratch.text("etc"))
+        .replace("/var/lib/auditship/audit", &scratch.text("spool-audit"))
+        .replace("/srv/audit", &scratch.text("srv"))
+        .replace("https://collector.example.com/audit", &receiver.url("/audit"));
+    fs::write(scratch.path("etc/auditship.toml"), toml).unwrap();
+    for (command, says) in [
+        (
+            "auditship check -c /etc/auditship/auditship.toml",
+            "archive (file): ready",
+        ),
+        (
+            "auditship send-test -c /etc/auditship/auditship.toml --destination archive",
+            "archive: stored auditship-send-test-",
+        ),
+        (
+            "auditship iam archive -c /etc/auditship/auditship.toml",
+            "it must be allowed to write below",
+        ),
+    ] {
+        let output = auditship(&scratch, command);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success() && said.contains(says),
+            "{command}: {output:?}"
+        );
+    }
+    assert_eq!(receiver.requests().len(), 1, "the check's own");
 }
 
 /// `make` in `folder`, which has the Makefile, with the artefacts of the tests.

@@ -1,4 +1,4 @@
-//! A local HTTP receiver that reads requests, throws them away and answers 200.
+//! A local HTTP receiver that reads requests, throws them away and answers 200, with the header by which an answer of AWS is told.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -78,6 +78,6 @@ fn serve(stream: TcpStream, counts: &Counts) -> io::Result<()> {
         io::copy(&mut (&mut input).take(body), &mut io::sink())?;
         counts.requests.fetch_add(1, Ordering::Relaxed);
         counts.body_bytes.fetch_add(body, Ordering::Relaxed);
-        output.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?;
+        output.write_all(b"HTTP/1.1 200 OK\r\nx-amzn-RequestId: sink\r\nContent-Length: 0\r\n\r\n")?;
     }
 }

@@ -4,28 +4,23 @@
 //! `cargo run --release -p auditship-benches --bin shipping [-- --records N --rounds N --check]`. Shipping reads blocks from disk
 //! and checks them, decompresses them, packs batches, hashes and journals each (with its sync), and awaits each answer;
 //! the baseline has its lines in memory. `--check` fails when the ratio of wall time is above the bar.
-#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use auditship::config::Config;
-use auditship::control::log::Log;
-use auditship::deliver::Drained;
 use auditship::destination::Compression;
-use auditship::instance::{open_directory, start_shipper};
+use auditship::instance::open_directory;
 use auditship::spool::format::Kind;
 use auditship::spool::{Kinds, ReadStep, Reader};
-use auditship::time::SystemClock;
 use auditship_benches::backlog::{self, Until};
+use auditship_benches::round::{Took, best, ship};
 use auditship_benches::sink::Sink;
 use flate2::write::GzEncoder;
-use rustix::time::{ClockId, clock_gettime};
 
 /// The bar: ours per baseline.
 const BAR: f64 = 1.3;
@@ -33,7 +28,6 @@ const BAR: f64 = 1.3;
 const LEVEL: u32 = 6;
 /// Bytes of a batch before compression, the default of the destination.
 const BATCH: usize = 5 << 20;
-const PATIENCE: Duration = Duration::from_secs(300);
 
 struct Options {
     records: usize,
@@ -62,32 +56,6 @@ impl Options {
         }
         Ok(options)
     }
-}
-
-/// What a round took: by the clock, and of the processor (the receiver's share included, on both sides).
-#[derive(Clone, Copy)]
-struct Took {
-    wall: Duration,
-    processor: Duration,
-}
-
-impl Took {
-    fn by(work: impl FnOnce() -> Result<(), Box<dyn Error>>) -> Result<Self, Box<dyn Error>> {
-        let (since, processor) = (Instant::now(), processor_time());
-        work()?;
-        Ok(Self {
-            wall: since.elapsed(),
-            processor: processor_time().saturating_sub(processor),
-        })
-    }
-}
-
-fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(
-        time.tv_sec.try_into().unwrap_or(0),
-        time.tv_nsec.try_into().unwrap_or(0),
-    )
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -136,13 +104,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("{wall:.3} is above the bar of {BAR}").into());
     }
     Ok(())
-}
-
-fn best(rounds: &[Took], of: impl Fn(&Took) -> Duration) -> f64 {
-    rounds
-        .iter()
-        .map(|took| of(took).as_secs_f64())
-        .fold(f64::INFINITY, f64::min)
 }
 
 /// A configuration with one destination, `id`.
@@ -206,18 +167,4 @@ fn baseline(bodies: &[Vec<u8>], sink: &Sink) -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
-}
-
-/// Our way, from opening the spool until everything is settled.
-fn ship(config: &Config) -> Result<(), Box<dyn Error>> {
-    let storage = open_directory(&config.spool.path)?;
-    let outside = backlog::outside();
-    let log = Log::new(Arc::clone(&storage), Arc::new(SystemClock::new()));
-    let shipper = start_shipper(storage, config, &outside, log)?;
-    let drained = shipper.drain(PATIENCE);
-    shipper.stop(Duration::from_secs(1));
-    match drained {
-        Drained::Everything => Ok(()),
-        Drained::TimeUp => Err("not everything was shipped".into()),
-    }
 }

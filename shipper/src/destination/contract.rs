@@ -1,5 +1,6 @@
 //! The contract that every destination keeps, as named checks that each runs from its own `tests.rs`.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Attempt, Batch, BodyDigest, Bounds, Compression, Context, Destination, Format, Limits, Outcome, Record,
 };
+use crate::deliver::search::{Evidence, Finding, Search};
 use crate::spool::draft::TableEntry;
 use crate::spool::identity::{Epoch, Key, RecordId, SpoolId};
 use crate::time::Timestamp;
@@ -94,6 +96,7 @@ pub(super) fn suite(subject: &Subject) {
     names_are_pure_short_and_apart(subject);
     every_answer_has_its_meaning(subject);
     no_answer_is_stored_by_default(subject);
+    a_refusal_is_traced_to_its_records(subject);
     no_secret_is_shown(subject);
 }
 
@@ -443,6 +446,117 @@ fn no_answer_is_stored_by_default(subject: &Subject) {
         let outcome = decode(&*subject.destination, &response, 0);
         assert_ne!(class(&outcome), Class::Stored, "{status}");
     }
+}
+
+/// A receiver that refuses every request with a poisoned record in it, and says no more than that.
+struct Refusing<'a> {
+    subject: &'a Subject,
+    stored: &'a Response<Vec<u8>>,
+    refused: &'a Response<Vec<u8>>,
+}
+
+impl Refusing<'_> {
+    /// What the destination makes of the answer to the records of `lines` at `range`.
+    fn send(&self, lines: &Lines, range: std::ops::Range<usize>) -> Outcome {
+        let destination = &*self.subject.destination;
+        let attempt = attempt(destination, lines);
+        let batch = Batch {
+            records: &lines.records()[range],
+            attempt: &attempt,
+        };
+        let request = destination.encode(&batch, &CONTEXT).unwrap();
+        let plain = plain(request.body(), attempt.compression);
+        let records = match (self.subject.layout, attempt.format) {
+            (Layout::Own { records, .. }, _) => records(&plain),
+            (Layout::Lines, Format::JsonArray) => serde_json::from_slice(&plain).unwrap(),
+            (Layout::Lines, _) => serde_json::Deserializer::from_slice(&plain)
+                .into_iter()
+                .collect::<Result<_, _>>()
+                .unwrap(),
+        };
+        assert_eq!(records.len(), batch.records.len());
+        let poisoned = records.iter().any(|record| record.get("poison").is_some());
+        destination.decode(&batch, if poisoned { self.refused } else { self.stored })
+    }
+}
+
+/// Bisection finds `k` records among `n` in at most `k * ceil(log2 n) + 2k + 1` requests, and all others are stored in
+/// their order. A destination that never refuses a batch for what is in it has nothing to show.
+fn a_refusal_is_traced_to_its_records(subject: &Subject) {
+    let answer = |class| {
+        let mut answers = subject.answers.iter();
+        answers.find_map(|(response, _, means)| (*means == class).then_some(response))
+    };
+    let (Some(stored), Some(refused)) = (answer(Class::Stored), answer(Class::Refused)) else {
+        return;
+    };
+    let receiver = Refusing {
+        subject,
+        stored,
+        refused,
+    };
+    let poison = proptest::collection::btree_set(0_usize..1_000, 0..6);
+    check((2_usize..80, poison), |(count, poison)| {
+        // The first is sound: a destination that has stored nothing yet may be what is wrong.
+        let poison: BTreeSet<usize> = poison
+            .into_iter()
+            .map(|seed| 1 + seed % (count - 1).max(1))
+            .collect();
+        prop_assume!(poison.len() < count);
+        let lines = Lines::new((0..count).map(|nth| match poison.contains(&nth) {
+            true => format!("{{\"n\":{nth},\"poison\":true}}").into_bytes(),
+            false => format!("{{\"n\":{nth}}}").into_bytes(),
+        }));
+        let mut pending: Vec<u32> = (0..u32::try_from(count).unwrap()).collect();
+        let (mut search, mut evidence) = (Search::new(), Evidence::None);
+        let (mut requests, mut found, mut taken) = (0, BTreeSet::new(), Vec::new());
+        while let Some(range) = search.next(&pending, evidence) {
+            requests += 1;
+            prop_assert!(requests < 10_000);
+            let sent: Vec<u32> = pending
+                .iter()
+                .copied()
+                .filter(|place| range.contains(place))
+                .collect();
+            // What is pending of a run has no gaps but for what was found: those are not sent again.
+            let chosen = Lines(
+                sent.iter()
+                    .map(|&place| {
+                        let (id, entry, json) = &lines.0[usize::try_from(place).unwrap()];
+                        (*id, *entry, json.clone())
+                    })
+                    .collect(),
+            );
+            match receiver.send(&chosen, 0..sent.len()) {
+                Outcome::Refused { .. } => match search.refused(&range, &pending, evidence) {
+                    Finding::Narrowed => {}
+                    Finding::Cause(place) => {
+                        found.insert(usize::try_from(place).unwrap());
+                        pending.retain(|other| *other != place);
+                        search.settled();
+                    }
+                    Finding::Hold => search.probe(),
+                },
+                Outcome::Stored => {
+                    taken.extend(sent);
+                    pending.retain(|place| !range.contains(place));
+                    evidence = Evidence::Stored;
+                    search.settled();
+                }
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
+        let log = usize::try_from(count.next_power_of_two().trailing_zeros()).unwrap();
+        prop_assert!(
+            requests <= poison.len() * log + 2 * poison.len() + 1,
+            "{} requests",
+            requests
+        );
+        prop_assert!(taken.is_sorted());
+        prop_assert_eq!(taken.len() + found.len(), count);
+        prop_assert_eq!(found, poison);
+        Ok(())
+    });
 }
 
 /// Not in what is shown, and not in a reason when the receiver says it back.

@@ -5,8 +5,8 @@
 //! 1. An explicit `profile` beats the environment, as in every AWS tool.
 //! 2. The chain is built anew for each fetch: what its files say now counts.
 //!
-//! The crate reads the process' environment and home directory itself; only the variables that are looked up here come
-//! from the snapshot.
+//! Keys in the environment are those of the snapshot. For every other link the crate reads the process' environment itself,
+//! when it fetches.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -25,6 +25,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 
 use super::Identity;
 use super::client::{Client, ThreadSleep};
+use crate::config::Environment;
 use crate::credentials::CredentialError;
 
 /// The longest that a chained role may be assumed for; asking for more fails.
@@ -90,6 +91,12 @@ impl Chain {
     }
 
     async fn base(&self) -> SharedCredentialsProvider {
+        if let (None, Some(keys)) = (
+            &self.identity.profile,
+            environment_keys(&self.identity.environment),
+        ) {
+            return SharedCredentialsProvider::new(keys);
+        }
         let region = Region::new(self.region.clone());
         let client = Client::new(&self.identity.environment);
         let config = ProviderConfig::empty()
@@ -162,6 +169,14 @@ impl Chain {
             _ => CredentialError::Refused { source, reason },
         }
     }
+}
+
+/// The first link of the chain, from the snapshot: nothing has to be asked for it.
+fn environment_keys(environment: &Environment) -> Option<Credentials> {
+    let key = environment.filled("AWS_ACCESS_KEY_ID")?;
+    let secret = environment.filled("AWS_SECRET_ACCESS_KEY")?;
+    let token = environment.filled("AWS_SESSION_TOKEN").map(str::to_owned);
+    Some(Credentials::new(key, secret, token, None, "environment"))
 }
 
 /// The error and its causes in one line of at most some 400 characters. AWS's crates put no keys into errors.

@@ -118,6 +118,24 @@ fn only_what_concerns_the_identity_is_a_refusal() {
 }
 
 #[test]
+fn keys_of_the_snapshot_are_used_unless_a_profile_is_named() {
+    let environment = [
+        ("AWS_ACCESS_KEY_ID", "AKID"),
+        ("AWS_SECRET_ACCESS_KEY", "s"),
+        ("AWS_SESSION_TOKEN", "t"),
+    ];
+    let identity = Identity {
+        environment: Environment::from(environment),
+        ..Identity::default()
+    };
+    let keys = Chain::new(&identity, "us-east-1").fetch().unwrap();
+    assert_eq!((keys.access_key_id(), keys.session_token()), ("AKID", Some("t")));
+    let profile = Some(String::from("no-such-profile"));
+    let identity = Identity { profile, ..identity };
+    assert!(Chain::new(&identity, "us-east-1").fetch().is_err());
+}
+
+#[test]
 fn a_profile_that_is_not_there_is_named() {
     let identity = Identity {
         profile: Some(String::from("no-such-profile")),

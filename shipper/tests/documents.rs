@@ -1,0 +1,45 @@
+//! What the documents promise of every destination.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use auditship::destination::KindConfig;
+
+/// Words between backticks in the first column of the tables of a section.
+fn documented(text: &str, section: &str) -> BTreeSet<String> {
+    let (_, after) = text
+        .split_once(&format!("\n## {section}\n"))
+        .unwrap_or_else(|| panic!("no section {section}"));
+    let section = after.split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let cells = rows.filter_map(|row| row.split('|').nth(1));
+    cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_key_of_every_destination_is_documented_and_no_other() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/DESTINATIONS.md");
+    let text = std::fs::read_to_string(path).expect("the document is there");
+    let connection = documented(&text, "How it is reached");
+    let aws = documented(&text, "Who we are at AWS");
+    for kind in KindConfig::KINDS {
+        let keys: BTreeSet<String> = KindConfig::keys(kind)
+            .expect("a kind")
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        let mut known = documented(&text, kind);
+        for shared in [&connection, &aws] {
+            if shared.is_subset(&keys) {
+                known.extend(shared.iter().cloned());
+            }
+        }
+        assert_eq!(
+            known, keys,
+            "{kind}: the document on the left, the keys on the right"
+        );
+    }
+}
