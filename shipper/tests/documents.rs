@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use auditship::config::{Config, Environment, Strictness};
 use auditship::destination::KindConfig;
 
 /// Words between backticks in the first column of the tables of a section.
@@ -41,5 +42,23 @@ fn every_key_of_every_destination_is_documented_and_no_other() {
             known, keys,
             "{kind}: the document on the left, the keys on the right"
         );
+    }
+}
+
+#[test]
+fn every_example_is_a_valid_configuration() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let listed = std::fs::read_dir(examples).expect("the folder is there");
+    let files = listed.map(|entry| entry.expect("listed").path());
+    let examples: Vec<_> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    assert!(!examples.is_empty());
+    let environment = Environment::empty().with_hostname("web-1");
+    for path in examples {
+        let text = std::fs::read_to_string(&path).expect("text");
+        let name = path.display().to_string();
+        let config = Config::from_toml_text(&text, &name, &environment, Strictness::Strict);
+        assert!(config.is_ok(), "{name}: {}", config.unwrap_err());
     }
 }

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Attempt, Batch, BodyDigest, Bounds, Compression, Context, Destination, Format, Limits, Outcome, Record,
+    Verdict,
 };
 use crate::deliver::search::{Evidence, Finding, Search};
 use crate::spool::draft::TableEntry;
@@ -485,9 +486,11 @@ impl Refusing<'_> {
 fn a_refusal_is_traced_to_its_records(subject: &Subject) {
     let answer = |class| {
         let mut answers = subject.answers.iter();
-        answers.find_map(|(response, _, means)| (*means == class).then_some(response))
+        answers.find_map(|(response, earlier, means)| (*means == class && *earlier == 0).then_some(response))
     };
-    let (Some(stored), Some(refused)) = (answer(Class::Stored), answer(Class::Refused)) else {
+    // Where there is a verdict for each record, the first such answer of a table stores all of them.
+    let stored = answer(Class::Stored).or_else(|| answer(Class::Verdicts));
+    let (Some(stored), Some(refused)) = (stored, answer(Class::Refused)) else {
         return;
     };
     let receiver = Refusing {
@@ -527,7 +530,13 @@ fn a_refusal_is_traced_to_its_records(subject: &Subject) {
                     })
                     .collect(),
             );
-            match receiver.send(&chosen, 0..sent.len()) {
+            let outcome = match receiver.send(&chosen, 0..sent.len()) {
+                Outcome::Verdicts(verdicts) if verdicts.iter().all(|one| *one == Verdict::Stored) => {
+                    Outcome::Stored
+                }
+                outcome => outcome,
+            };
+            match outcome {
                 Outcome::Refused { .. } => match search.refused(&range, &pending, evidence) {
                     Finding::Narrowed => {}
                     Finding::Cause(place) => {
