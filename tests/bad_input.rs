@@ -242,6 +242,22 @@ fn elsewhere(stanza: &Stanza, wall: Timestamp, machine_id: Vec<u8>, lines: &str)
     instance.stop(std::time::Duration::ZERO);
 }
 
+/// Waits until the destination is held because the spool is a copy, and lets it send. Why it was held.
+fn resume_the_copy(spool: &Path) -> String {
+    let path = spool.to_str().unwrap();
+    let (id, reason) = await_until("a hold", || {
+        let status = auditship(&["status", path, "--json"]);
+        let status: serde_json::Value = serde_json::from_str(&status).ok()?;
+        let one = &status["destinations"][0];
+        let is_held = one["activity"]["state"] == "held" && one["activity"]["kind"] == "conflict";
+        let text = |value: &serde_json::Value| value.as_str().map(String::from);
+        is_held.then(|| Some((text(&one["id"])?, text(&one["activity"]["reason"])?)))?
+    });
+    let said = auditship(&["resume", &id, "--spool", path]);
+    assert!(said.contains("asked again"), "{said}");
+    reason
+}
+
 fn lines(range: std::ops::Range<u32>) -> String {
     match records(range) {
         Chunk::Ndjson { lines, .. } => lines,
@@ -285,6 +301,8 @@ fn a_spool_that_was_copied_from_another_machine() {
     let mut host = host();
     init_ok(&mut host, &stanza);
     assert_eq!(host.flush("a", "audit", records(5..10)).code, FlushCode::Ok);
+    let reason = resume_the_copy(&scratch.path("spool-a"));
+    assert!(reason.contains("another machine"), "{reason}");
     assert_eq!(scratch.await_delivered("a", 10), ids(0..10));
     let log = log_of(&scratch.path("spool-a"));
     assert!(log.contains("another machine"), "{log}");
@@ -320,6 +338,8 @@ fn a_spool_that_was_restored_under_a_newer_cursor() {
     fs::rename(&backup, &spool).unwrap();
     init_ok(&mut host, &stanza);
     assert_eq!(host.flush("a", "audit", records(30..40)).code, FlushCode::Ok);
+    let reason = resume_the_copy(&spool);
+    assert!(reason.contains("spool.meta is a copy"), "{reason}");
     assert_eq!(
         scratch.await_delivered("a", 40),
         ids(0..40),

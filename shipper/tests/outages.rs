@@ -117,6 +117,7 @@ impl Bench {
             spawner: Arc::new(PlainSpawner),
             program: Program::default(),
             instance: String::from("test"),
+            machine_id: b"a machine".to_vec(),
         };
         let log = Log::new(Arc::clone(&storage), clock.clone());
         let shipper = Shipper::start(Arc::clone(&storage), lanes, around, log).unwrap();

@@ -9,7 +9,7 @@ use auditship::config::{Config, Environment, ShipperMode, Strictness};
 use auditship::control::desired::{self, DesiredState};
 use auditship::control::status::{self, ShipperStatus};
 use auditship::ingest::Chunk;
-use auditship::instance::{Answer, Instance, Outside, Program};
+use auditship::instance::{Answer, Instance, Outside, Program, machine_id};
 use auditship::random::OsRandom;
 use auditship::spool::Reader;
 use auditship::spool::cursor::Cursor;
@@ -50,7 +50,7 @@ impl Fixture {
             clock: Arc::new(SystemClock::new()),
             random: Arc::new(OsRandom::new()),
             environment: Environment::empty(),
-            machine_id: b"test".to_vec(),
+            machine_id: machine_id(),
             program: Program {
                 name: "test".to_owned(),
                 pid: std::process::id(),

@@ -10,7 +10,7 @@ use super::outside::pause;
 use super::spool::Opened;
 use crate::config::quantity::Age;
 use crate::control::Role;
-use crate::control::commands::{self, Command, Outcome};
+use crate::control::commands::{self, Command, Outcome, Ticket};
 use crate::random::OsRandom;
 use crate::time::{Clock, Monotonic, SystemClock};
 
@@ -54,6 +54,13 @@ pub(super) fn asker() -> String {
     )
 }
 
+/// Leaves `command` in the spool.
+pub(super) fn leave(opened: &Opened, command: &Command) -> Result<Ticket, Failure> {
+    let now = SystemClock::new().wall();
+    commands::submit(&*opened.storage, &OsRandom::new(), now, &asker(), command)
+        .map_err(|error| opened.failure(&error))
+}
+
 /// Leaves `command` in the spool and waits until whoever it is for has done it.
 pub(super) fn send(
     opened: &Opened,
@@ -64,9 +71,7 @@ pub(super) fn send(
     let storage = &*opened.storage;
     let role = command.role();
     let runs = storage.is_locked(role.lock()).unwrap_or(false);
-    let by = asker();
-    let ticket = commands::submit(storage, &OsRandom::new(), SystemClock::new().wall(), &by, command)
-        .map_err(|error| opened.failure(&error))?;
+    let ticket = leave(opened, command)?;
     let answer = if runs {
         patience.until(|| commands::answer_to(storage, &ticket).map_err(|error| opened.failure(&error)))?
     } else {

@@ -5,11 +5,13 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::request::{self, Patience};
-use super::spool::SpoolOption;
+use super::spool::{Opened, SpoolOption};
 use crate::config::Environment;
 use crate::control::commands::Command;
 use crate::control::desired::{self, DesiredState};
 use crate::control::status::{Activity, Life};
+use crate::instance::machine_id;
+use crate::spool::{cursor, provenance};
 use crate::time::{Clock as _, SystemClock};
 
 /// Stop sending to a destination. Records are kept for it.
@@ -68,12 +70,20 @@ impl Switch {
             SystemClock::new().wall(),
         )
         .map_err(|error| opened.failure(&error))?;
+        let copy = match state {
+            DesiredState::Active => self.silent_copy(&opened)?,
+            DesiredState::Inactive => None,
+        };
         let word = match state {
             DesiredState::Active => "active",
             DesiredState::Inactive => "paused",
         };
         let id = &self.destination;
         if before.shipper.life == Life::Stopped {
+            if let Some(copy) = copy {
+                let destination = id.clone();
+                request::leave(&opened, &Command::Release { destination, copy })?;
+            }
             output.line(format_args!(
                 "{id} will be {word} when a shipper runs; none does now"
             ))?;
@@ -83,9 +93,12 @@ impl Switch {
             .destinations
             .iter()
             .any(|view| view.status.id == *id && matches!(view.status.activity, Activity::Held { .. }));
-        if state == DesiredState::Active && is_held {
-            let destination = id.clone();
-            return request::send(&opened, &Command::Release { destination }, &self.patience, output);
+        if state == DesiredState::Active && (is_held || copy.is_some()) {
+            let command = Command::Release {
+                destination: id.clone(),
+                copy: copy.unwrap_or(0),
+            };
+            return request::send(&opened, &command, &self.patience, output);
         }
         let applied = self.patience.until(|| {
             let status = opened.status();
@@ -101,5 +114,16 @@ impl Switch {
                 "{id} is to be {word}, but the shipper has not said yet that it is"
             ))),
         }
+    }
+
+    /// Which copy of a spool the destination is not let send for, if there is one.
+    fn silent_copy(&self, opened: &Opened) -> Result<Option<u64>, Failure> {
+        let copies = provenance(&*opened.storage, &machine_id())
+            .map_err(|error| opened.failure(&error))?
+            .copies;
+        let let_send = cursor::peek(&*opened.storage, &self.destination)
+            .map_err(|error| opened.failure(&error))?
+            .map_or(0, |peek| peek.state.copy);
+        Ok((let_send < copies).then_some(copies))
     }
 }

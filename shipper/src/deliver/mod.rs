@@ -39,8 +39,8 @@ mod testing;
 pub use filter::{Decision, ExcludeCategories, RecordFilter, ShipAll};
 pub use journal::{DeadLetters, Journal, StoredLetters};
 pub use lane::{
-    Action, Activity, Class, Condition, Lane, LaneError, Now, Ports, Reply, Settings, Snapshot, Ticket,
-    Trouble,
+    Action, Activity, Class, Condition, Lane, LaneError, Now, Ports, Released, Reply, Settings, Snapshot,
+    Ticket, Trouble,
 };
 pub use shipper::{
     Drained, LaneConfig, Lanes, PlainSpawner, Shipper, Spawner, Start, StartError, Surroundings, Target,

@@ -205,6 +205,11 @@ impl Receiver {
         }
     }
 
+    /// Whether a request came under `name`.
+    pub(in crate::deliver) fn has(&self, name: &str) -> bool {
+        self.bodies.keys().any(|uri| uri.ends_with(name))
+    }
+
     /// The sender died: it may come again with anything that it has journalled.
     pub(in crate::deliver) fn sender_died(&mut self) {
         self.closed.clear();

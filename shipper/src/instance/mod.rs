@@ -78,8 +78,8 @@ impl Program {
     }
 }
 
-/// What tells this machine from another: the content of `/etc/machine-id`, or nothing where there is none (a copied spool
-/// is then recognised by its cursors only).
+/// What tells this machine from another: the content of `/etc/machine-id`, or nothing where there is none (a spool copied
+/// from another such machine is then recognised by its files only).
 pub fn machine_id() -> Vec<u8> {
     std::fs::read("/etc/machine-id").unwrap_or_default()
 }
@@ -252,6 +252,7 @@ pub fn start_shipper(
         spawner: Arc::new(PlainSpawner),
         program: outside.program.status(outside.clock.wall()),
         instance: config.spool.id.clone(),
+        machine_id: outside.machine_id.clone(),
     };
     Shipper::start(storage, Lanes::of(config), around, log).map_err(StartError::Shipper)
 }

@@ -181,10 +181,11 @@ pub(super) fn opened(log: &Log, report: &OpenReport) {
         "spool opened",
         &[("spool", &report.spool), ("epoch", &report.epoch)],
     );
-    if report.copied {
+    if let Some(evidence) = &report.copied {
         log.error(
-            "this spool was copied or restored from another machine; it goes on under a new epoch",
-            &[],
+            "this spool was copied, moved or restored; it goes on under a new epoch, and its destinations are held until \
+             they are resumed",
+            &[("reason", evidence)],
         );
     }
     if report.adopted > 0 {

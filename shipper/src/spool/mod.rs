@@ -27,7 +27,7 @@ pub mod format;
 mod head;
 pub mod identity;
 mod keys;
-mod meta;
+pub(crate) mod meta;
 pub mod names;
 pub mod quarantine;
 mod reader;
@@ -42,7 +42,9 @@ mod writer;
 
 pub use block::{Block, Position, QuarantineFacts};
 pub use error::{AppendError, FullCause, IoFailure, SpoolError};
+pub use format::Evidence;
 pub use head::{Head, read_head};
+pub use meta::{Provenance, provenance};
 pub use reader::{Kinds, ReadStep, Reader};
 pub use window::Window;
 pub use writer::{Maintenance, OnFull, OpenReport, Writer, WriterOptions};

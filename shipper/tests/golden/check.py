@@ -102,7 +102,7 @@ def take(heading, data, end=None):
     for offset, size, name in TABLES[heading]:
         value = data[offset : end if size is None else offset + size]
         if size in (1, 2, 4, 8) and name != "magic":
-            signed = name in ("created", "earliest", "latest", "ingest_time", "time")
+            signed = name in ("born", "created", "earliest", "latest", "ingest_time", "time")
             value = int.from_bytes(value, "little", signed=signed)
         fields[name] = value
     return fields
@@ -211,7 +211,9 @@ def check_head(data):
 
 def check_meta(data):
     meta, length = structure("spool.meta", data, b"\x89ASMET\r\n")
-    assert length == len(data)
+    home, home_length = structure("Home", data[length:], b"\x89ASHOM\r\n")
+    assert length + home_length == len(data)
+    equal("home", home, inode=0x12345678, born=CREATED + 1, copies=3, evidence=2, reserved=bytes(7))
     equal("meta", meta, spool=SPOOL, machine=blake3(b"machine"), created=CREATED, id=b"golden-1")
 
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use auditship::spool::storage::{Access, DirEntry, LockGuard, Space, Storage, StorageFile};
+use auditship::spool::storage::{Access, DirEntry, FileIdentity, LockGuard, Space, Storage, StorageFile};
 
 /// Swallows every sync.
 pub(crate) struct Unsynced<S>(pub(crate) S);
@@ -63,6 +63,10 @@ impl<S: Storage> Storage for Unsynced<S> {
 impl StorageFile for UnsyncedFile {
     fn len(&self) -> io::Result<u64> {
         self.0.len()
+    }
+
+    fn identity(&self) -> io::Result<FileIdentity> {
+        self.0.identity()
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {

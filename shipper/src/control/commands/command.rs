@@ -48,6 +48,10 @@ pub enum Command {
     Release {
         /// Whose.
         destination: String,
+        /// Up to which count of copies of the spool this is a word ([`crate::spool::Provenance::copies`]): one that was
+        /// copied along with a spool says nothing of the copy.
+        #[serde(default)]
+        copy: u64,
     },
     /// Give a destination up: its cursor and its dead letters go. Twice: the same as once.
     Remove {
@@ -129,7 +133,7 @@ impl Command {
         match self {
             Self::DeadLetterRetry { destination, .. }
             | Self::DeadLetterDiscard { destination, .. }
-            | Self::Release { destination }
+            | Self::Release { destination, .. }
             | Self::Remove { destination }
             | Self::Replay { destination, .. } => Some(destination),
             Self::QuarantineRetry { .. }

@@ -15,6 +15,7 @@ const NOW: Timestamp = Timestamp(1_767_225_600_000_000_000);
 fn release(destination: &str) -> Command {
     Command::Release {
         destination: destination.to_owned(),
+        copy: 0,
     }
 }
 

@@ -18,7 +18,9 @@
 //! 4. *Dead letters are durable before the cursor says so.* A crash in between writes the same dead letter again.
 //! 5. *Every number is accounted for at each commit*: [`State::check`] refuses any other.
 //! 6. *Nothing is learned from silence.* Only a clear answer settles; what may be stored is sent again under its name.
-//! 7. A [`LaneError`] ends the lane. Nothing in memory is needed to go on: whoever runs it opens another one from disk.
+//! 7. *A copy of a spool is silent* until a person lets it send: while its cursor does not say so, nothing goes, neither
+//!    a probe nor what is in the journal. The hold in the journal is for people to see; what counts is the number.
+//! 8. A [`LaneError`] ends the lane. Nothing in memory is needed to go on: whoever runs it opens another one from disk.
 //!
 //! After a failure the whole lane waits, and then asks with one request (the *probe*); the others follow when that is
 //! answered well. A hold differs from a backing off only by its reason, its longer waits, and by being journalled.
@@ -51,7 +53,8 @@ use super::pack::Batching;
 use super::source::{Next, Source, SourceError};
 use crate::destination::Destination;
 use crate::random::{NoRandomness, Random};
-use crate::spool::cursor::{CursorError, Disposition, State, Unsound};
+use crate::spool::Provenance;
+use crate::spool::cursor::{CursorError, Disposition, Hold, HoldKind, State, Unsound};
 use crate::spool::dead_letter::{DeadLetter, DeadLetterError};
 use crate::spool::identity::SpoolId;
 use crate::time::{Clock, Monotonic, Timestamp};
@@ -79,6 +82,8 @@ pub struct Settings {
 pub struct Ports {
     /// The spool whose records it reads.
     pub spool: SpoolId,
+    /// Whether that is a copy.
+    pub provenance: Provenance,
     /// Its reader.
     pub source: Box<dyn Source>,
     /// Makes the further reader that a replay needs.
@@ -114,6 +119,16 @@ impl Now {
 /// Names a request that is on its way. Never used twice by a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(u64);
+
+/// Whether a hold has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "it has or it has not")]
+pub enum Released {
+    /// It has.
+    Yes,
+    /// It has not: the spool was copied since.
+    Copied,
+}
 
 /// What to do next.
 #[derive(Debug)]
@@ -275,6 +290,10 @@ impl Lane {
     pub fn poll(&mut self, now: Now) -> Result<Action, LaneError> {
         loop {
             self.retire()?;
+            if self.is_silent_copy() {
+                self.hold_copy(now);
+                return self.rest(None);
+            }
             if self.activity == Activity::Paused {
                 return self.rest(None);
             }
@@ -330,9 +349,42 @@ impl Lane {
             && self.gather.as_ref().is_none_or(Gather::is_empty)
     }
 
-    /// A person says that it is right now: what [`Lane::desire`] says of resuming.
-    pub fn release(&mut self) {
+    /// A person says that it is right now: what [`Lane::desire`] says of resuming, and that a copy of the spool may send,
+    /// if `copy` is at least the count of copies by now.
+    pub fn release(&mut self, copy: u64) -> Released {
+        if self.is_silent_copy() {
+            if copy < self.ports.provenance.copies {
+                return Released::Copied;
+            }
+            self.state.copy = self.ports.provenance.copies;
+            self.state.hold = None;
+            self.trouble = None;
+            self.stuck_since = None;
+            self.dirty = true;
+        }
         self.resume();
+        Released::Yes
+    }
+
+    /// Whether the spool is a copy that nobody has let send to this destination.
+    fn is_silent_copy(&self) -> bool {
+        self.state.copy < self.ports.provenance.copies
+    }
+
+    /// Says so where people look.
+    fn hold_copy(&mut self, now: Now) {
+        let evidence = self.ports.provenance.evidence;
+        let evidence = evidence.map_or(String::new(), |evidence| format!("{evidence}: "));
+        let reason = format!(
+            "{evidence}the spool was copied, moved or restored, and two that send the same records would be two sources \
+             of them. Stop the original or remove this copy; if the original is gone, `auditship resume` each destination"
+        );
+        if self.state.hold.as_ref().is_none_or(|hold| hold.reason != reason) {
+            self.state.hold = Some(Hold::new(HoldKind::Conflict, &reason, now.wall));
+            self.trouble = Some(Trouble::new(Class::Conflict, now.wall, &reason));
+            self.dirty = true;
+        }
+        self.stuck_since.get_or_insert(now.wall);
     }
 
     /// Commits what was ordered ([`Lane::desire`], [`Lane::replay`]) without waiting for a poll.

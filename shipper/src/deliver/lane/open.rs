@@ -54,8 +54,14 @@ impl Lane {
         Ok(lane)
     }
 
+    /// What an answer held the destination for. That the spool was copied is no answer: no name is known to be taken.
+    fn held(&self) -> Option<HoldKind> {
+        let hold = self.state.hold.as_ref().filter(|_| !self.is_silent_copy());
+        hold.map(|hold| hold.kind)
+    }
+
     fn load_entries(&mut self) -> Result<(), LaneError> {
-        let held = self.state.hold.as_ref().map(|hold| hold.kind);
+        let held = self.held();
         let fingerprint = self.settings.destination.fingerprint();
         for index in 0..self.state.entries.len() {
             let number = self.number();
@@ -77,7 +83,7 @@ impl Lane {
     }
 
     fn load_side(&mut self) -> Result<(), LaneError> {
-        let held = self.state.hold.as_ref().map(|hold| hold.kind);
+        let held = self.held();
         let fingerprint = self.settings.destination.fingerprint();
         if let Some(retry) = &self.state.retry {
             let rows = self.load_letters(&retry.records.clone())?;

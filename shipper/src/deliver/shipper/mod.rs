@@ -46,7 +46,7 @@ use crate::deliver::Activity;
 use crate::random::Random;
 use crate::spool::identity::SpoolId;
 use crate::spool::storage::{LockGuard, Storage};
-use crate::spool::{Reader, SpoolError, cursor, read_head};
+use crate::spool::{Provenance, Reader, SpoolError, cursor, meta, read_head};
 use crate::time::{Clock, Monotonic};
 
 /// A worker's stack: TLS handshakes and compression are the deepest things it does.
@@ -70,6 +70,8 @@ pub struct Surroundings {
     pub program: Program,
     /// The instance's id, for the status.
     pub instance: String,
+    /// What differs from machine to machine, as the writer has it: tells a copied spool.
+    pub machine_id: Vec<u8>,
 }
 
 /// Why a shipper cannot start.
@@ -127,6 +129,8 @@ pub enum Drained {
 struct Shared {
     storage: Arc<dyn Storage>,
     spool: SpoolId,
+    /// Whether the spool is a copy, as it was when the lock was taken.
+    provenance: Provenance,
     around: Surroundings,
     log: Log,
     /// Who is alive.
@@ -179,9 +183,11 @@ impl Shipper {
                 message: error.to_string(),
             })?
             .ok_or(StartError::Locked)?;
+        let provenance = meta::settle(&*storage, &around.machine_id).map_err(StartError::Spool)?;
         let shared = Arc::new(Shared {
             storage,
             spool,
+            provenance,
             around,
             log,
             gate: Arc::default(),

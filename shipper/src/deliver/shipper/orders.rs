@@ -12,7 +12,7 @@ use crate::control::commands::{self, Command, Due, Letters, Outcome};
 use crate::control::forget::forget;
 use crate::control::log::Level;
 use crate::control::{Role, desired};
-use crate::deliver::lane::Reply;
+use crate::deliver::lane::{Released, Reply};
 use crate::spool::dead_letter::{self, DeadLetterError};
 use crate::spool::identity::Epoch;
 
@@ -87,9 +87,16 @@ fn apply(shared: &Shared, runners: &[Arc<Runner>], due: &Due) -> Option<Outcome>
         )));
     }
     match &due.command {
-        Command::Release { .. } => runner.with_lane(|lane| {
-            lane.release();
-            Ok(Some(done("it is asked again now")))
+        Command::Release { copy, .. } => runner.with_lane(|lane| {
+            Ok(Some(match lane.release(*copy) {
+                Released::Yes => {
+                    lane.commit()?;
+                    done("it is asked again now")
+                }
+                Released::Copied => refused(&format!(
+                    "`{id}` is held because the spool was copied since this was asked: ask again"
+                )),
+            }))
         }),
         Command::Replay { from, to, .. } if from >= to => Some(refused(&format!(
             "{from} to {to} is no record: the second number is the one after the last"

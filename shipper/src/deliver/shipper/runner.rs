@@ -22,7 +22,6 @@ use crate::deliver::lane::{Action, Activity, Lane, LaneError, Now, Ports, Settin
 use crate::deliver::source::{Next, Source, SourceError};
 use crate::deliver::spool::SpoolSource;
 use crate::spool::cursor::{self, Cursor, Disposition, State};
-use crate::spool::identity::SpoolId;
 use crate::spool::read_head;
 use crate::spool::storage::Storage;
 use crate::time::{Monotonic, Timestamp};
@@ -163,7 +162,7 @@ impl Runner {
 
     /// Makes the cursor of a destination that is new to the spool now, so that records are kept for it from now on.
     pub(super) fn ensure_cursor(&self) {
-        if let Err(error) = open_cursor(&self.shared.storage, &self.config, self.shared.spool) {
+        if let Err(error) = open_cursor(&self.shared, &self.config) {
             let fields: [(&str, &dyn std::fmt::Display); 2] =
                 [("destination", &self.config.id), ("reason", &error)];
             self.shared.log.error("the cursor cannot be opened", &fields);
@@ -362,11 +361,12 @@ impl Runner {
 
     fn open(&self, settings: &Settings, wish: Wish) -> Result<Lane, LaneError> {
         let storage = &self.shared.storage;
-        let cursor = open_cursor(storage, &self.config, self.shared.spool)?;
+        let cursor = open_cursor(&self.shared, &self.config)?;
         let source = SpoolSource::open(Arc::clone(storage)).map_err(SourceError::new)?;
         let further = Arc::clone(storage);
         let ports = Ports {
             spool: self.shared.spool,
+            provenance: self.shared.provenance,
             source: Box::new(source),
             further_source: Box::new(move || {
                 let source = SpoolSource::open(Arc::clone(&further)).map_err(SourceError::new)?;
@@ -392,23 +392,33 @@ impl Cell {
     }
 }
 
-/// Opens or makes a destination's cursor. A new one begins where its configuration says.
-pub(super) fn open_cursor(
-    storage: &Arc<dyn Storage>,
-    config: &LaneConfig,
-    spool: SpoolId,
-) -> Result<Cursor, LaneError> {
-    let start = match cursor::peek(&**storage, &config.id) {
-        Ok(None) => first_record(storage, config.start)?,
+/// Opens or makes a destination's cursor. A new one begins where its configuration says, and in a copied spool as the
+/// others stand: it may send if one of them was let.
+fn open_cursor(shared: &Shared, config: &LaneConfig) -> Result<Cursor, LaneError> {
+    let storage = &shared.storage;
+    let copies = shared.provenance.copies;
+    let (start, copy) = match cursor::peek(&**storage, &config.id) {
+        Ok(None) => {
+            let others = cursor::peek_all(&**storage)?;
+            let mut others = others.iter().filter_map(|(_, peek)| peek.as_ref().ok());
+            let let_send = others.any(|other| other.spool == shared.spool && other.state.copy >= copies);
+            (
+                first_record(storage, config.start)?,
+                if let_send { copies } else { 0 },
+            )
+        }
         // It has a place already, or an error that opening says.
-        Ok(Some(_)) | Err(_) => 0,
+        Ok(Some(_)) | Err(_) => (0, 0),
     };
-    Ok(Cursor::open_or_create(
-        Arc::clone(storage),
-        &config.id,
-        spool,
-        start,
-    )?)
+    let mut cursor = Cursor::open_or_create(Arc::clone(storage), &config.id, shared.spool, start)?;
+    if copy > 0 {
+        let state = State {
+            copy,
+            ..cursor.state().clone()
+        };
+        cursor.commit(state)?;
+    }
+    Ok(cursor)
 }
 
 /// Where a destination begins that is new to the spool.

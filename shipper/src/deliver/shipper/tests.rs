@@ -22,6 +22,8 @@ use crate::spool::{Writer, WriterOptions};
 use crate::time::{SystemClock, Timestamp};
 use crate::transport::{SendError, Transport};
 
+mod copies;
+
 /// Far longer than anything here takes: a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -99,6 +101,8 @@ struct Bench {
     storage: SimStorage,
     writer: Writer,
     clock: Arc<SystemClock>,
+    /// Of the shippers' randomness.
+    seed: u64,
 }
 
 impl Bench {
@@ -112,6 +116,7 @@ impl Bench {
             storage,
             writer,
             clock,
+            seed: 2,
         }
     }
 
@@ -141,10 +146,11 @@ impl Bench {
     fn around(&self) -> Surroundings {
         Surroundings {
             clock: self.clock.clone(),
-            random: Arc::new(SeededRandom::new(2)),
+            random: Arc::new(SeededRandom::new(self.seed)),
             spawner: Arc::new(PlainSpawner),
             program: Program::default(),
             instance: String::from("bench"),
+            machine_id: b"machine".to_vec(),
         }
     }
 
@@ -458,9 +464,11 @@ fn commands_are_done_and_answered() {
     });
     let unknown = give(&Command::Release {
         destination: String::from("b"),
+        copy: 0,
     });
     let release = give(&Command::Release {
         destination: destination(),
+        copy: 0,
     });
     let answer = |ticket| commands::answer_to(&bench.storage, ticket).unwrap();
     let tickets = [retry, replay, unknown, release];

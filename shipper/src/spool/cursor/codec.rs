@@ -24,6 +24,8 @@ const ENTRY: u16 = REQUIRED | 4;
 const HOLD: u16 = REQUIRED | 5;
 const REPLAY: u16 = REQUIRED | 6;
 const RETRY: u16 = REQUIRED | 7;
+// Without it the destination is held once more, which is safe.
+const COPY: u16 = 8;
 
 /// Why a body cannot be decoded. Its checksum was right, so it is a newer version's, or a mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +89,9 @@ pub(super) fn encode(destination: &str, state: &State, out: &mut Vec<u8>) {
             out.extend_from_slice(hold.reason.as_bytes());
         });
     }
+    if state.copy > 0 {
+        section(out, COPY, |out| put_u64(out, state.copy));
+    }
     if let Some(replay) = &state.replay {
         section(out, REPLAY, |out| {
             for number in [replay.from, replay.to, replay.at] {
@@ -114,6 +119,7 @@ pub(super) fn decode(body: &[u8], generation: u64) -> Result<(String, State), Ma
     let mut destination = None;
     let mut position = None;
     let mut counts = None;
+    let mut copy = None;
     let mut state = State {
         generation,
         ..State::default()
@@ -131,6 +137,7 @@ pub(super) fn decode(body: &[u8], generation: u64) -> Result<(String, State), Ma
             ENTRY => state.entries.push(fields.entry()?),
             HOLD => once(&mut state.hold, fields.hold()?, "hold")?,
             REPLAY => once(&mut state.replay, fields.replay()?, "replay")?,
+            COPY => once(&mut copy, fields.u64()?, "copy")?,
             RETRY => once(&mut state.retry, fields.retry()?, "dead-letter retry")?,
             unknown if unknown & REQUIRED != 0 => return Err(Malformed::UnknownSection(unknown)),
             _ => continue,
@@ -144,6 +151,7 @@ pub(super) fn decode(body: &[u8], generation: u64) -> Result<(String, State), Ma
     state.at = Hint { segment, offset };
     state.desired = desired;
     state.command = command;
+    state.copy = copy.unwrap_or(0);
     state.counts = Counts::of_fields(counts.ok_or(Malformed::NotOnce("counts"))?);
     state.check().map_err(Malformed::Unsound)?;
     Ok((destination.ok_or(Malformed::NotOnce("destination"))?, state))

@@ -35,6 +35,9 @@ pub struct State {
     pub desired: u64,
     /// The nonce of the command that was applied last to this cursor, so that none is applied twice; 0 for none.
     pub command: u64,
+    /// Up to which count of copies of the spool a person has let this destination send: see
+    /// [`crate::spool::Provenance::copies`].
+    pub copy: u64,
     /// A replay on its way.
     pub replay: Option<Replay>,
     /// Dead letters on their way again.

@@ -29,7 +29,7 @@ pub use block::{BlockHeader, Cipher, Codec, Extension, HashAlgorithm, Kind, Sect
 pub use codec::{compress, decompress};
 pub use head::HeadSlot;
 pub use index::{Index, IndexEntry};
-pub use meta::Meta;
+pub use meta::{Evidence, Home, Meta};
 pub use segment::{Previous, SegmentHeader};
 pub use table::{decode_table, encode_table};
 

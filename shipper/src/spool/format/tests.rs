@@ -11,6 +11,7 @@ use crate::seal;
 use crate::spool::count::Tally;
 use crate::spool::draft::TableEntry;
 use crate::spool::identity::{Epoch, Key, SpoolId};
+use crate::spool::storage::FileIdentity;
 use crate::spool::{Block, Position};
 use crate::time::Timestamp;
 
@@ -211,6 +212,19 @@ fn golden_meta() -> Meta {
         machine: *blake3::hash(b"machine").as_bytes(),
         created: CREATED,
         id: String::from("golden-1"),
+        home: Some(golden_home()),
+    }
+}
+
+fn golden_home() -> Home {
+    Home {
+        flags: Flags::default(),
+        file: FileIdentity {
+            inode: 0x1234_5678,
+            born: CREATED.0 + 1,
+        },
+        copies: 3,
+        evidence: Some(Evidence::OtherFile),
     }
 }
 
@@ -226,6 +240,24 @@ fn golden_folder() -> &'static Path {
 
 fn golden(name: &str) -> Vec<u8> {
     std::fs::read(golden_folder().join(name)).unwrap()
+}
+
+#[test]
+fn what_an_older_version_wrote_has_no_home() {
+    let older = Meta {
+        home: None,
+        ..golden_meta()
+    };
+    let mut bytes = Vec::new();
+    older.encode(&mut bytes);
+    assert_eq!(Meta::decode(&bytes), Ok(older));
+    // It is what the newer one begins with.
+    assert!(golden("spool.meta").starts_with(&bytes));
+    for len in bytes.len() + 1..golden("spool.meta").len() {
+        assert!(Meta::decode(&golden("spool.meta")[..len]).is_err(), "{len} bytes");
+    }
+    bytes.push(0);
+    assert!(Meta::decode(&bytes).is_err());
 }
 
 #[test]
@@ -484,10 +516,24 @@ fn the_document_says_where_every_field_is() {
         ],
     );
     let meta = encoded_meta();
-    frame(&meta, b"\x89ASMET\r\n");
+    let (meta, home) = meta.split_at(frame(&meta, b"\x89ASMET\r\n"));
+    assert_eq!(frame(home, b"\x89ASHOM\r\n"), home.len());
+    check_fields(
+        "Home",
+        home,
+        &[
+            ("frame", &home[..24]),
+            ("inode", &le::<8>(0x1234_5678)),
+            ("born", &(CREATED.0 + 1).to_le_bytes()),
+            ("copies", &le::<8>(3)),
+            ("evidence", &[2]),
+            ("reserved", &[0; 7]),
+            ("crc", &crc32c::crc32c(&home[..56]).to_le_bytes()),
+        ],
+    );
     check_fields(
         "spool.meta",
-        &meta,
+        meta,
         &[
             ("frame", &meta[..24]),
             ("spool", b"golden spool id!"),

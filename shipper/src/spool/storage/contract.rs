@@ -2,19 +2,20 @@
 
 use std::io::ErrorKind;
 
-use super::{Access, EntryKind, Storage, create_dir_durable, read_small, write_atomic};
+use super::{Access, EntryKind, FileIdentity, Storage, create_dir_durable, read_small, write_atomic};
 
 /// A check, run in the folder that it is given.
 type Check = fn(&dyn Storage, &str);
 
 /// Runs every check, each in a folder of its own.
 pub(crate) fn check_all(storage: &dyn Storage) {
-    let checks: [(&str, Check); 11] = [
+    let checks: [(&str, Check); 12] = [
         ("paths", paths_stay_below_the_root),
         ("creation", a_file_is_created_once),
         ("access", an_access_is_kept_to),
         ("reading", reading_ends_with_the_file),
         ("sizes", cut_bytes_read_as_zeros_when_the_file_grows_again),
+        ("identity", a_file_is_told_from_its_copy),
         ("allocation", allocation_grows_with_zeros_and_never_cuts),
         ("renaming", renaming_replaces_and_leaves_open_files_alone),
         ("linking", linking_never_replaces),
@@ -130,6 +131,22 @@ fn cut_bytes_read_as_zeros_when_the_file_grows_again(storage: &dyn Storage, at: 
     file.set_len(2).unwrap();
     file.set_len(5).unwrap();
     assert_eq!(content(storage, path), b"ab\0\0\0");
+}
+
+fn a_file_is_told_from_its_copy(storage: &dyn Storage, at: &str) {
+    let (path, other) = (&format!("{at}/a"), &format!("{at}/b"));
+    let file = storage.create_new(path).unwrap();
+    let identity = file.identity().unwrap();
+    assert_ne!(identity, FileIdentity::UNKNOWN);
+    file.write_at(0, b"abc").unwrap();
+    file.set_len(1).unwrap();
+    storage.rename(path, other).unwrap();
+    drop(file);
+    let again = storage.open(other, Access::Read).unwrap().identity().unwrap();
+    assert_eq!(again, identity);
+    assert!(!again.differs_from(&identity));
+    let copy = storage.create_new(path).unwrap().identity().unwrap();
+    assert!(copy.differs_from(&identity) && identity.differs_from(&copy));
 }
 
 fn allocation_grows_with_zeros_and_never_cuts(storage: &dyn Storage, at: &str) {

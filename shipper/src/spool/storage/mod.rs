@@ -80,6 +80,11 @@ pub trait StorageFile: Send + Sync {
         Ok(self.len()? == 0)
     }
 
+    /// What tells this file from a copy of it: the same as long as the file exists, whatever is written to it and
+    /// however it is renamed, also after a crash and after the filesystem was mounted again; another for every other
+    /// file that exists. [`FileIdentity::UNKNOWN`] where the filesystem does not tell.
+    fn identity(&self) -> io::Result<FileIdentity>;
+
     /// Reads until `buf` is full or the file ends; returns how many bytes were read.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
 
@@ -115,6 +120,27 @@ pub enum Access {
     Read,
     /// Reading and writing.
     ReadWrite,
+}
+
+/// What tells a file from a copy of it. Not the device: its number changes from one start of a machine to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "two plain numbers")]
+pub struct FileIdentity {
+    /// The file's number on its filesystem; 0 when it has none. May be given to another file when this one is gone.
+    pub inode: u64,
+    /// When the file was made, in nanoseconds since 1970; 0 when the filesystem does not keep that.
+    pub born: i64,
+}
+
+impl FileIdentity {
+    /// Nothing is known.
+    pub const UNKNOWN: Self = Self { inode: 0, born: 0 };
+
+    /// Whether the two cannot be one file. What is not known speaks for neither.
+    pub fn differs_from(&self, other: &Self) -> bool {
+        let differ = |one: i128, other: i128| one != 0 && other != 0 && one != other;
+        differ(self.inode.into(), other.inode.into()) || differ(self.born.into(), other.born.into())
+    }
 }
 
 /// One name in a folder.

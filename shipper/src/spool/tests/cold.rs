@@ -10,7 +10,7 @@ use super::super::draft::TableEntry;
 use super::super::format::{HeadSlot, Previous, SegmentHeader};
 use super::super::identity::Key;
 use super::super::storage::fs::FsStorage;
-use super::super::storage::{DirEntry, LockGuard, Space, StorageFile};
+use super::super::storage::{DirEntry, FileIdentity, LockGuard, Space, StorageFile};
 use super::*;
 
 const SCALE: u64 = 8;
@@ -88,6 +88,10 @@ impl Storage for Counting {
 impl StorageFile for CountingFile {
     fn len(&self) -> io::Result<u64> {
         self.inner.len()
+    }
+
+    fn identity(&self) -> io::Result<FileIdentity> {
+        self.inner.identity()
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {

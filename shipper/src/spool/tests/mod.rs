@@ -2,6 +2,7 @@
 
 mod basic;
 mod cold;
+mod copies;
 mod crash;
 mod damage;
 mod extent;

@@ -158,7 +158,7 @@ fn a_restored_window_goes_on_as_the_one_that_was_written() {
         let id = number * 7 % 40_000;
         let key = *blake3::hash(&number.to_le_bytes()).as_bytes();
         let id_hash = u64::from_le_bytes(*blake3::hash(&id.to_le_bytes()).as_bytes().first_chunk().unwrap());
-        let without_id = number % 5 == 0;
+        let without_id = number.is_multiple_of(5);
         (
             Key(*key.first_chunk().unwrap()),
             if without_id { 0 } else { id_hash },

@@ -16,7 +16,7 @@ use crate::spool::format::{Flags, MAX_HEADER, Meta, Previous, SegmentHeader};
 use crate::spool::head::{self, Head, HeadFile};
 use crate::spool::identity::{Epoch, SpoolId};
 use crate::spool::keys::{self, Source};
-use crate::spool::meta::{self, Found};
+use crate::spool::meta::{self, Author, Compared, Found, Provenance};
 use crate::spool::quarantine::{self, Sort};
 use crate::spool::recovery::{self, Adopted, Recovered};
 use crate::spool::segment::{self, FOLDER, Listing};
@@ -53,7 +53,7 @@ impl Writer {
             epoch,
             created: false,
             adopted: 0,
-            copied: false,
+            copied: None,
             meta_restored: None,
             torn: None,
             damaged: Vec::new(),
@@ -131,9 +131,9 @@ impl Writer {
         self.account_for_lost(found.tip.totals.spooled)?;
         report.damaged = found.damaged;
         self.notes.extend(report.damaged.iter().cloned());
-        if report.copied {
-            self.notes.push(String::from(
-                "this spool was made on another machine: copied, moved or restored",
+        if let Some(evidence) = report.copied {
+            self.notes.push(format!(
+                "{evidence}: the spool was copied, moved or restored; its destinations are held until they are resumed"
             ));
         }
         self.notes.extend(report.meta_restored.clone());
@@ -322,13 +322,15 @@ fn identify(
     random: &dyn Random,
     report: &mut OpenReport,
 ) -> Result<SpoolId, SpoolError> {
-    let machine = *blake3::hash(&options.machine_id).as_bytes();
+    let machine = meta::machine_of(&options.machine_id);
+    let mut provenance = Provenance::default();
     let mut meta = Meta {
         flags: Flags::default(),
         spool: SpoolId([0; 16]),
         machine,
         created: now,
         id: options.id.clone(),
+        home: None,
     };
     match meta::find(storage)? {
         Found::Intact(found) => {
@@ -343,14 +345,16 @@ fn identify(
                 flags => return Err(SpoolError::ReadOnly { flags }),
             }
             let spool = found.spool;
-            if found.machine != machine {
-                report.copied = true;
-                meta::write(storage, &Meta { machine, ..found })?;
+            let Compared { provenance, news } = meta::compare(storage, &found, machine)?;
+            report.copied = news;
+            if news.is_some() || found.home.is_none() {
+                meta::write(storage, Author::Writer, Meta { machine, ..found }, provenance)?;
             }
             return Ok(spool);
         }
         Found::Damaged { spool, reason } => {
             meta.spool = spool;
+            provenance = meta::remembered(storage, spool);
             report.meta_restored = Some(reason);
         }
         Found::Nothing => {
@@ -369,8 +373,9 @@ fn identify(
     storage
         .sync_dir("")
         .map_err(|error| SpoolError::io("sync", "the directory", &error))?;
-    meta::write(storage, &meta)?;
-    Ok(meta.spool)
+    let spool = meta.spool;
+    meta::write(storage, Author::Writer, meta, provenance)?;
+    Ok(spool)
 }
 
 /// Every record below was before some head: the highest number that a cursor has committed, or has in a batch. (A batch is

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::spool::error::IoFailure;
-use crate::spool::format::Codec;
+use crate::spool::format::{Codec, Evidence};
 use crate::spool::identity::{Epoch, SpoolId};
 use crate::spool::window::Window;
 
@@ -75,8 +75,8 @@ pub struct OpenReport {
     pub created: bool,
     /// Records after the head that were whole, and are part of the log now.
     pub adopted: u64,
-    /// The spool was made on another machine: it was copied, moved or restored.
-    pub copied: bool,
+    /// What tells that the spool was copied, moved or restored since it was opened last.
+    pub copied: Option<Evidence>,
     /// `spool.meta` was damaged and has been written again from what the rest of the spool says; the reason.
     pub meta_restored: Option<String>,
     /// A tail that was torn off by a crash: where its bytes were put, below the spool's directory.

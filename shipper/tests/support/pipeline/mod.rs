@@ -33,7 +33,7 @@ use auditship::spool::draft::SourceFormat;
 use auditship::spool::format::Codec;
 use auditship::spool::storage::sim::SimStorage;
 use auditship::spool::storage::{LockGuard, Storage, create_dir_durable};
-use auditship::spool::{OnFull, WriterOptions};
+use auditship::spool::{OnFull, Provenance, WriterOptions};
 use auditship::time::{Clock, ManualClock, Monotonic, Timestamp};
 use auditship::transport::Transport;
 use auditship::transport::file::FileTransport;
@@ -245,6 +245,7 @@ impl Process {
         };
         let ports = Ports {
             spool,
+            provenance: Provenance::default(),
             source: source(&storage).map_err(|error| error.to_string())?,
             further_source: Box::new({
                 let storage = Arc::clone(&storage);

@@ -13,6 +13,7 @@ use crate::deliver::{
 };
 use crate::destination::Record;
 use crate::random::SeededRandom;
+use crate::spool::Provenance;
 use crate::spool::cursor::{Cursor, CursorError, Disposition, Hint, State};
 use crate::spool::draft::TableEntry;
 use crate::spool::identity::{Epoch, Key, RecordId, SpoolId};
@@ -256,6 +257,7 @@ impl World {
         let log = Arc::clone(&self.log);
         let ports = Ports {
             spool: SPOOL,
+            provenance: Provenance::default(),
             source: Box::new(LogSource::new(&self.log)),
             further_source: Box::new(move || Ok(Box::new(LogSource::new(&log)))),
             journal: Box::new(CheckedJournal {

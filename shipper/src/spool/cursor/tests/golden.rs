@@ -55,6 +55,7 @@ fn state() -> State {
         hold: Some(Hold::new(HoldKind::Config, "no such bucket", Timestamp(3))),
         desired: 5,
         command: 6,
+        copy: 0,
         replay: Some(Replay {
             from: 100,
             to: 200,
@@ -111,4 +112,22 @@ fn the_golden_slot_is_read_and_its_checksums_are_right() {
     let file = storage.create_new("cursors/main.cur").unwrap();
     file.write_at(0, &golden).unwrap();
     assert_eq!(open(&storage).unwrap().state(), &state());
+}
+
+#[test]
+fn a_copy_is_a_section_of_its_own() {
+    let storage = SimStorage::new();
+    let mut cursor = open(&storage).unwrap();
+    let copied = State {
+        copy: 0x0309,
+        ..state()
+    };
+    cursor.commit(copied.clone()).unwrap();
+    let section = [8, 0, 0, 0, 8, 0, 0, 0, 9, 3, 0, 0, 0, 0, 0, 0];
+    let found = cursor
+        .bytes
+        .windows(section.len())
+        .filter(|bytes| *bytes == section);
+    assert_eq!(found.count(), 1);
+    assert_eq!(open(&storage).unwrap().state().copy, copied.copy);
 }

@@ -123,6 +123,7 @@ prop_compose! {
         hold in prop::option::of((0_usize..3, "[a-zäß\u{1F512}]{0,300}", any::<i64>())),
         desired: u64,
         command: u64,
+        copy in prop_oneof![Just(0), any::<u64>()],
         replay in prop::option::of(any_replay()),
         retry in prop::option::of(any_retry()),
     ) -> State {
@@ -150,6 +151,7 @@ prop_compose! {
             hold,
             desired,
             command,
+            copy,
             replay,
             retry,
         }

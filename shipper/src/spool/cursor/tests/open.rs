@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::super::slot;
 use super::*;
 use crate::spool::storage::fs::FsStorage;
-use crate::spool::storage::sim;
+use crate::spool::storage::{FileIdentity, sim};
 
 #[test]
 fn a_new_cursor_counts_what_was_before_it() {
@@ -201,6 +201,10 @@ struct Changing {
 impl StorageFile for Changing {
     fn len(&self) -> io::Result<u64> {
         Ok(slot::FILE_LEN)
+    }
+
+    fn identity(&self) -> io::Result<FileIdentity> {
+        Ok(FileIdentity::UNKNOWN)
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {

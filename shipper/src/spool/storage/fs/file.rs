@@ -4,10 +4,10 @@ use std::io;
 use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{Advice, FallocateFlags};
+use rustix::fs::{Advice, AtFlags, FallocateFlags, StatxFlags};
 use rustix::io::{Errno, retry_on_intr};
 
-use crate::spool::storage::StorageFile;
+use crate::spool::storage::{FileIdentity, StorageFile};
 
 /// An open regular file.
 #[derive(Debug)]
@@ -29,6 +29,25 @@ impl StorageFile for FsFile {
     fn len(&self) -> io::Result<u64> {
         let stat = retry_on_intr(|| rustix::fs::fstat(&self.fd))?;
         Ok(u64::try_from(stat.st_size).unwrap_or(0))
+    }
+
+    fn identity(&self) -> io::Result<FileIdentity> {
+        let wanted = StatxFlags::INO | StatxFlags::BTIME;
+        match retry_on_intr(|| rustix::fs::statx(&self.fd, "", AtFlags::EMPTY_PATH, wanted)) {
+            Ok(stat) => Ok(FileIdentity {
+                inode: stat.stx_ino,
+                born: match StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME) {
+                    true => nanoseconds(stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec),
+                    false => 0,
+                },
+            }),
+            // An old kernel, or a sandbox.
+            Err(Errno::NOSYS | Errno::PERM) => Ok(FileIdentity {
+                inode: rustix::fs::fstat(&self.fd)?.st_ino,
+                born: 0,
+            }),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
@@ -90,4 +109,10 @@ impl StorageFile for FsFile {
         // Not repeated when interrupted: EINTR from a network filesystem says as little about the data as any other error.
         Ok(rustix::fs::fdatasync(&self.fd)?)
     }
+}
+
+fn nanoseconds(seconds: i64, nanoseconds: u32) -> i64 {
+    seconds
+        .saturating_mul(1_000_000_000)
+        .saturating_add(nanoseconds.into())
 }

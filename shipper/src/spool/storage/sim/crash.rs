@@ -142,6 +142,7 @@ impl File {
             visible: Arc::clone(&base),
             base,
             blocks,
+            born: self.born,
             ..Self::default()
         }
     }

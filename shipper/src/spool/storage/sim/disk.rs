@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::fault::Faults;
-use crate::spool::storage::{name_of, parent, parts};
+use crate::spool::storage::{FileIdentity, name_of, parent, parts};
 
 /// Which file or folder, whatever its names are.
 pub(super) type Id = u64;
@@ -43,6 +43,8 @@ pub(super) struct File {
     pub(super) visible: Arc<Vec<u8>>,
     /// Numbers of the blocks that the file has.
     pub(super) blocks: BTreeSet<u64>,
+    /// The disk's age when the file was made, and which copy of the disk this is.
+    pub(super) born: i64,
     /// Open handles and locks: as long as there is one, the blocks stay.
     pub(super) handles: usize,
 }
@@ -152,10 +154,26 @@ impl Disk {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         let id = self.new_id();
-        self.files.insert(id, File::default());
         self.stamp += 1;
+        let file = File {
+            born: i64::try_from(self.stamp).unwrap_or(i64::MAX),
+            ..File::default()
+        };
+        self.files.insert(id, file);
         self.set_name(folder, name, Some(Node::File(id)));
         Ok(id)
+    }
+
+    pub(super) fn identity(&self, id: Id) -> FileIdentity {
+        let born = self.files.get(&id).map_or(0, |file| file.born);
+        FileIdentity { inode: id, born }
+    }
+
+    /// Makes this the disk that all files were copied to.
+    pub(super) fn be_a_copy(&mut self) {
+        for file in self.files.values_mut() {
+            file.born += 1 << 32;
+        }
     }
 
     pub(super) fn create_dir(&mut self, path: &str) -> io::Result<()> {

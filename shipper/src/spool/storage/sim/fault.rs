@@ -20,6 +20,7 @@ pub enum Op {
     IsLocked,
     Space,
     Len,
+    Identity,
     ReadAt,
     WriteAt,
     Allocate,
@@ -32,7 +33,13 @@ impl Op {
     pub fn is_change(self) -> bool {
         !matches!(
             self,
-            Self::Open | Self::List | Self::IsLocked | Self::Space | Self::Len | Self::ReadAt
+            Self::Open
+                | Self::List
+                | Self::IsLocked
+                | Self::Space
+                | Self::Len
+                | Self::Identity
+                | Self::ReadAt
         )
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use super::disk::{Disk, Id};
 use super::fault::Op;
 use super::{Access, SimStorage};
-use crate::spool::storage::StorageFile;
+use crate::spool::storage::{FileIdentity, StorageFile};
 
 /// An open file.
 pub(super) struct SimFile {
@@ -48,6 +48,10 @@ impl Drop for SimFile {
 impl StorageFile for SimFile {
     fn len(&self) -> io::Result<u64> {
         self.call(Op::Len, |disk| Ok(disk.len(self.id)))
+    }
+
+    fn identity(&self) -> io::Result<FileIdentity> {
+        self.call(Op::Identity, |disk| Ok(disk.identity(self.id)))
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {

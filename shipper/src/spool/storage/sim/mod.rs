@@ -18,7 +18,7 @@
 //! it, as a cut-off process would not; nothing is shared.
 //!
 //! # Faults
-//! Calls are counted from 1, reads included. Calls that change something (all but `open`, `len`, `read_at`, `list`,
+//! Calls are counted from 1, reads included. Calls that change something (all but `open`, `len`, `identity`, `read_at`, `list`,
 //! `is_locked`, `space`) are also counted apart: between two of them the disk is the same, so cutting at each of them is
 //! enough unless something else than the disk is looked at.
 //!
@@ -124,6 +124,15 @@ impl SimStorage {
     /// The disk as a crash leaves it, with no locks, no faults and counters at zero. The same seed gives the same disk.
     pub fn crash(&self, crash: Crash, seed: u64) -> Self {
         let image = self.disk().after(crash, seed);
+        Self {
+            disk: Arc::new(Mutex::new(image)),
+        }
+    }
+
+    /// What `cp -a` makes of the whole disk while nothing runs: the same names and bytes, in files of their own.
+    pub fn copy(&self) -> Self {
+        let mut image = self.disk().after(Crash::Kill, 0);
+        image.be_a_copy();
         Self {
             disk: Arc::new(Mutex::new(image)),
         }
