@@ -79,7 +79,7 @@ enum Made {
 }
 
 /// Why a sending ends without the put: what is to be given back for it.
-type End = Result<Response<Vec<u8>>, SendError>;
+type End = Box<Result<Response<Vec<u8>>, SendError>>;
 
 impl Creating {
     pub(super) fn new(inner: Arc<dyn Transport>, config: Config) -> Self {
@@ -99,7 +99,7 @@ impl Creating {
             return Ok(());
         };
         if self.config.creation.is_none() {
-            return Err(Ok(response));
+            return Err(Box::new(Ok(response)));
         }
         if let Made::Now = self.make(Operation::CreateLogGroup)? {
             self.set_retention()?;
@@ -107,7 +107,7 @@ impl Creating {
         match self.make(Operation::CreateLogStream)? {
             Made::Now | Made::Before => Ok(()),
             // It is not to be seen everywhere yet, or somebody has deleted it.
-            Made::NoGroup(response) => Err(Ok(marked(response, Asked::Again))),
+            Made::NoGroup(response) => Err(Box::new(Ok(marked(response, Asked::Again)))),
         }
     }
 
@@ -121,7 +121,7 @@ impl Creating {
         self.retention_is_owed.store(false, Ordering::Relaxed);
         match made {
             Made::Now | Made::Before => Ok(()),
-            Made::NoGroup(response) => Err(Ok(marked(response, Asked::Again))),
+            Made::NoGroup(response) => Err(Box::new(Ok(marked(response, Asked::Again)))),
         }
     }
 
@@ -130,14 +130,14 @@ impl Creating {
         let response = self
             .inner
             .send(&request)
-            .map_err(|error| Err(unsent(what, error)))?;
+            .map_err(|error| Box::new(Err(unsent(what, error))))?;
         if response.status().is_success() {
             return Ok(Made::Now);
         }
         match error_code(&response).as_str() {
             "ResourceAlreadyExistsException" => Ok(Made::Before),
             "ResourceNotFoundException" => Ok(Made::NoGroup(marked(response, Asked::Instead(what)))),
-            _ => Err(Ok(marked(response, Asked::Instead(what)))),
+            _ => Err(Box::new(Ok(marked(response, Asked::Instead(what))))),
         }
     }
 }
@@ -160,7 +160,7 @@ impl Transport for Creating {
                 let response = self.inner.send_with(request, further)?;
                 Ok(marked(response, Asked::Again))
             }
-            Err(end) => end,
+            Err(end) => *end,
         }
     }
 }

@@ -1,0 +1,267 @@
+//! What goes to AWS against botocore: 500 random batches as its models of the API judge them, and signatures as its
+//! signer makes them.
+#![allow(clippy::unwrap_used, reason = "a test panics where it cannot go on")]
+
+#[path = "support/python.rs"]
+mod python;
+
+use std::sync::Arc;
+
+use auditship::config::Environment;
+use auditship::credentials::aws::{Identity, Service, Signer, provider};
+use auditship::destination::{Attempt, Batch, Compression, Context, Format, KindConfig, Record, build};
+use auditship::random::{Random as _, SeededRandom};
+use auditship::spool::draft::TableEntry;
+use auditship::spool::identity::{Epoch, Key, RecordId, SpoolId};
+use auditship::time::{SystemClock, Timestamp};
+use auditship::transport::authorized::Authorize as _;
+use base64::Engine as _;
+use http::Request;
+use python::{Program, environment};
+use serde_json::{Value, json};
+
+const BATCHES: u32 = 500;
+const REGION: &str = "eu-central-1";
+
+struct Dice(SeededRandom);
+
+impl Dice {
+    fn below(&self, end: u64) -> u64 {
+        self.0.next_u64().unwrap() % end
+    }
+
+    fn of<'a>(&self, all: &'a str) -> &'a str {
+        let characters: Vec<_> = all.char_indices().collect();
+        let chosen = usize::try_from(self.below(characters.len() as u64)).unwrap();
+        let (at, found) = characters[chosen];
+        &all[at..at + found.len_utf8()]
+    }
+
+    fn text(&self, all: &str, longest: u64) -> String {
+        (0..=self.below(longest)).map(|_| self.of(all)).collect()
+    }
+}
+
+struct Oracle(Program);
+
+/// Who signs, with or without a session token.
+struct Signing {
+    environment: Environment,
+    token: Option<&'static str>,
+}
+
+const KEY: &str = "AKIDEXAMPLE";
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+
+impl Signing {
+    fn new(token: Option<&'static str>) -> Self {
+        let variables = [
+            ("AWS_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", KEY),
+            ("AWS_SECRET_ACCESS_KEY", SECRET),
+            ("AWS_SESSION_TOKEN", token.unwrap_or_default()),
+        ];
+        Self {
+            environment: Environment::from(variables).with_hostname("web-1"),
+            token,
+        }
+    }
+}
+
+impl Oracle {
+    fn start(test: &str) -> Option<Self> {
+        let python = environment(test, "aws/requirements.txt")?;
+        Some(Self(Program::start(&python, "aws/oracle.py")))
+    }
+
+    /// Compares the headers that both signers add; returns what the model finds wrong with the body.
+    fn agrees(
+        &mut self,
+        request: &Request<Vec<u8>>,
+        signing: &Signing,
+        service: Service,
+        operation: Option<&str>,
+        at: Timestamp,
+    ) -> Value {
+        let identity = Identity {
+            environment: signing.environment.clone(),
+            ..Identity::default()
+        };
+        let keys = provider(&identity, REGION, Arc::new(SystemClock::new()));
+        let ours = Signer::new(keys, service, REGION).authorize(request, at).unwrap();
+        let stamp = at.to_rfc3339()[..19].replace(['-', ':'], "") + "Z";
+        let text = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
+        let headers = |headers: &http::HeaderMap| {
+            let pairs = headers.iter();
+            pairs
+                .map(|(name, value)| (name.to_string(), text(value).into()))
+                .collect()
+        };
+        let sent: serde_json::Map<String, Value> = headers(request.headers());
+        let question = json!({
+            "service": match service { Service::S3 => "s3", Service::Named(name) => name },
+            "region": REGION,
+            "key": KEY,
+            "secret": SECRET,
+            "token": signing.token,
+            "at": stamp,
+            "method": request.method().as_str(),
+            "url": request.uri().to_string(),
+            "headers": sent,
+            "body": base64::engine::general_purpose::STANDARD.encode(request.body()),
+            "operation": operation,
+        });
+        let answer: Value = serde_json::from_str(&self.0.ask(&question.to_string())).unwrap();
+        assert_eq!(
+            answer["headers"],
+            Value::Object(headers(&ours)),
+            "{} {}",
+            request.method(),
+            request.uri()
+        );
+        answer["errors"].clone()
+    }
+}
+
+/// A batch of the service, encoded.
+fn put(dice: &Dice, signing: &Signing) -> (Request<Vec<u8>>, Vec<(i64, String)>) {
+    let group = dice.text("azAZ09._-/#", 500);
+    let stream = dice.text("azAZ09 \"\\'/[]{}$@äß\u{1f600}", 200).replace('{', "(");
+    let compression = ["none", "gzip"][usize::from(dice.below(8) == 0)];
+    let keys = toml_of(&[
+        ("log_group_name", &group),
+        ("log_stream_name", &stream),
+        ("compression", compression),
+        (
+            "too_old",
+            ["dead_letter", "restamp"][usize::from(dice.below(2) == 0)],
+        ),
+    ]);
+    let config = KindConfig::from_table("cloudwatch_logs", keys, &signing.environment).unwrap();
+    let route = build(&config).unwrap();
+    let made_at = Timestamp(1_767_323_045_000_000_000);
+    let rows: Vec<_> = (0..=dice.below(60))
+        .map(|seq| {
+            let text = dice.text("az09 \"\\/\n\t\u{0}\u{1f}\u{7f}äß\u{2028}\u{1f600}", 300);
+            let json = serde_json::to_string(&json!({ "message": text, "seq": seq })).unwrap();
+            let back = i64::try_from(dice.below(40 * 24 * 3_600 * 1_000)).unwrap() * 1_000_000;
+            (entry(Timestamp(made_at.0 + 86_400_000_000_000 - back)), json)
+        })
+        .collect();
+    let records: Vec<_> = (0..)
+        .zip(&rows)
+        .map(|(seq, (entry, json))| Record {
+            id: RecordId {
+                spool: SpoolId([7; 16]),
+                epoch: Epoch(1),
+                seq,
+            },
+            entry,
+            json: json.as_bytes(),
+        })
+        .collect();
+    let attempt = Attempt {
+        nonce: 1,
+        made_at,
+        name: String::from("a"),
+        format: Format::Native,
+        compression: if compression == "gzip" {
+            Compression::Gzip
+        } else {
+            Compression::None
+        },
+        earlier: 0,
+    };
+    let batch = Batch {
+        records: &records,
+        attempt: &attempt,
+    };
+    let request = route.destination.encode(&batch, &Context::at(made_at)).unwrap();
+    let sent = rows
+        .into_iter()
+        .map(|(entry, json)| (entry.time.as_millis(), json));
+    (request, sent.collect())
+}
+
+fn toml_of(keys: &[(&str, &str)]) -> toml::Table {
+    let pairs = keys.iter();
+    pairs
+        .map(|(key, value)| ((*key).to_owned(), toml::Value::String((*value).to_owned())))
+        .collect()
+}
+
+fn entry(time: Timestamp) -> TableEntry {
+    TableEntry {
+        len: 0,
+        added: 0,
+        flags: 0,
+        time,
+        key: Key([1; 16]),
+        categories: 0,
+        id_hash: 0,
+    }
+}
+
+#[test]
+fn batches_for_cloudwatch_logs_are_as_its_model_wants_them_and_signed_as_botocore_signs() {
+    let Some(mut oracle) = Oracle::start("AWS requests: CloudWatch Logs") else {
+        return;
+    };
+    let dice = Dice(SeededRandom::new(500));
+    for number in 0..BATCHES {
+        let signing = Signing::new([None, Some("session/token+with=all")][usize::from(number % 2 == 0)]);
+        let (request, sent) = put(&dice, &signing);
+        let at = Timestamp(i64::try_from(dice.below(4_000_000_000)).unwrap() * 1_000_000_000);
+        let compressed = request.headers().contains_key("content-encoding");
+        let operation = (!compressed).then_some("PutLogEvents");
+        let errors = oracle.agrees(&request, &signing, Service::Named("logs"), operation, at);
+        assert_eq!(errors, json!([]), "{number}");
+        if compressed {
+            continue;
+        }
+        let body: Value = serde_json::from_slice(request.body()).unwrap();
+        let mut messages: Vec<_> = body["logEvents"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| &event["message"])
+            .collect();
+        let mut expected: Vec<_> = sent.iter().map(|(_, json)| Value::from(json.as_str())).collect();
+        messages.sort_by_key(|message| message.to_string());
+        expected.sort_by_key(ToString::to_string);
+        assert!(
+            messages.into_iter().eq(&expected),
+            "{number}: other messages than records"
+        );
+    }
+}
+
+#[test]
+fn objects_are_signed_as_botocore_signs_for_s3() {
+    let Some(mut oracle) = Oracle::start("AWS requests: S3") else {
+        return;
+    };
+    let dice = Dice(SeededRandom::new(501));
+    for number in 0..BATCHES {
+        let signing = Signing::new([None, Some("session/token+with=all")][usize::from(number % 2 == 0)]);
+        // As they are in a URL: escaped once, and neither merged nor shortened by the signer.
+        let key: String = (0..=dice.below(60))
+            .map(|_| {
+                [
+                    "a", "Z", "0", "-", "_", ".", "~", "/", "%20", "%C3%A4", "%2F", "%25", "..", "//",
+                ]
+            })
+            .map(|parts| parts[usize::try_from(dice.below(parts.len() as u64)).unwrap()])
+            .collect();
+        let uri = format!("https://audit.s3.{REGION}.amazonaws.com/{key}");
+        let request = Request::put(uri)
+            .header("content-type", "application/x-ndjson")
+            .header("if-none-match", "*")
+            .header("x-amz-checksum-sha256", dice.text("az09+/", 43))
+            .header("x-amz-meta-count", number.to_string())
+            .body(dice.text("{}\"a\n", 400).into_bytes())
+            .unwrap();
+        let at = Timestamp(i64::try_from(dice.below(4_000_000_000)).unwrap() * 1_000_000_000);
+        oracle.agrees(&request, &signing, Service::S3, None, at);
+    }
+}
