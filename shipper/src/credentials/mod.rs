@@ -18,6 +18,9 @@
 
 pub mod aws;
 pub mod cache;
+pub mod google;
+mod stamp;
+pub mod web;
 
 use std::fmt;
 

@@ -1,0 +1,79 @@
+//! The way to whoever gives credentials: any number of hosts, each by its own proxy or none.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ::http::{HeaderMap, Request, Response, Uri};
+
+use crate::config::Environment;
+use crate::destination::connection::RawConnection;
+use crate::transport::http::{HttpTransport, Options, Timeouts};
+use crate::transport::{SendError, Transport};
+
+/// Sends to hosts that are known only when a credential is fetched, with the connection keys of the destination.
+pub struct Web {
+    connection: RawConnection,
+    environment: Environment,
+    /// By scheme, host and port. A credential has two or three.
+    clients: Mutex<Vec<(String, Arc<HttpTransport>)>>,
+}
+
+impl Web {
+    /// Reaches hosts as `connection` says, and `environment` where that leaves the proxy open.
+    pub fn new(connection: RawConnection, environment: Environment) -> Self {
+        Self {
+            connection,
+            environment,
+            clients: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn client(&self, uri: &Uri) -> Result<Arc<HttpTransport>, SendError> {
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let place = format!("{}://{authority}", uri.scheme_str().unwrap_or_default());
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, client)) = clients.iter().find(|(known, _)| *known == place) {
+            return Ok(client.clone());
+        }
+        let not_sent = |problem: &dyn std::fmt::Display| SendError::NotSent {
+            reason: format!("{authority}: {problem}"),
+        };
+        let options = self
+            .connection
+            .clone()
+            .validate(uri, &self.environment)
+            .map_err(|error| not_sent(&error))?;
+        let client = Arc::new(HttpTransport::new(options).map_err(|error| not_sent(&error))?);
+        clients.push((place, client.clone()));
+        Ok(client)
+    }
+}
+
+impl Transport for Web {
+    fn send_with(
+        &self,
+        request: &Request<Vec<u8>>,
+        further: &HeaderMap,
+    ) -> Result<Response<Vec<u8>>, SendError> {
+        self.client(request.uri())?.send_with(request, further)
+    }
+}
+
+/// The way to a metadata service: one hop away, never through a proxy, and not waited for where there is none.
+///
+/// # Errors
+/// What [`HttpTransport::new`] gives; without files to read it gives none that is known.
+pub fn metadata_transport() -> Result<HttpTransport, SendError> {
+    HttpTransport::new(Options {
+        timeouts: Timeouts {
+            connect: Duration::from_secs(3),
+            send: Duration::from_secs(3),
+            response: Duration::from_secs(10),
+            total: Duration::from_secs(15),
+        },
+        ..Options::default()
+    })
+    .map_err(|error| SendError::NotSent {
+        reason: error.to_string(),
+    })
+}
