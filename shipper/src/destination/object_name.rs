@@ -1,4 +1,4 @@
-//! Names of objects from a template such as `{yyyy}/{mm}/{dd}/{hh}/{spool}-{epoch}-{first}-{last}-{nonce}`. Pure.
+//! Names of objects from a template such as [`ObjectName::DEFAULT`]. Pure.
 //!
 //! # Invariants
 //! 1. A name is a function of the batch's bounds, its time and its nonce: the same batch has the same name after any
@@ -35,11 +35,14 @@ enum Field {
     Epoch,
     First,
     Last,
+    Earliest,
+    Latest,
+    MadeAt,
     Nonce,
 }
 
 impl Field {
-    const ALL: [(&'static str, Self); 9] = [
+    const ALL: [(&'static str, Self); 12] = [
         ("yyyy", Self::Year),
         ("mm", Self::Month),
         ("dd", Self::Day),
@@ -48,6 +51,9 @@ impl Field {
         ("epoch", Self::Epoch),
         ("first", Self::First),
         ("last", Self::Last),
+        ("earliest", Self::Earliest),
+        ("latest", Self::Latest),
+        ("made_at", Self::MadeAt),
         ("nonce", Self::Nonce),
     ];
 
@@ -57,6 +63,7 @@ impl Field {
             Self::Month | Self::Day | Self::Hour => 2,
             Self::Spool => 32,
             Self::Epoch | Self::Nonce => 16,
+            Self::Earliest | Self::Latest | Self::MadeAt => 13,
             Self::First | Self::Last => 20,
         }
     }
@@ -120,13 +127,17 @@ impl std::error::Error for TemplateError {}
 
 impl ObjectName {
     /// The template that is used when none is configured.
-    pub const DEFAULT: &'static str = "{yyyy}/{mm}/{dd}/{hh}/{spool}-{epoch}-{first}-{last}-{nonce}";
+    pub const DEFAULT: &'static str = "{prefix}/{yyyy}/{mm}/{dd}/{hh}/{spool}-{epoch}-{first}-{last}-{nonce}";
+    /// The form of Harness's audit streams, `<t1>_<t2>_<t3>`: smallest and largest event time and when the batch was made,
+    /// in milliseconds. Unlike there a nonce follows, so that no two batches have one name.
+    pub const HARNESS: &'static str = "{prefix}/{earliest}_{latest}_{made_at}_{nonce}";
     /// The longest name, in bytes.
     pub const MAX: usize = 1024;
     /// The longest part between two slashes, in bytes: what file systems allow.
     pub const MAX_PART: usize = 255;
 
-    /// Parses `template`, in which `{prefix}` stands for `prefix`; `extension` (as `.ndjson.gz`) is added to every name.
+    /// Parses `template`, in which `{prefix}` stands for `prefix`; `extension` (as `.ndjson.gz`) is added to every name,
+    /// unless the template ends with it. `{prefix}/` is nothing without a prefix, and has one slash after `audit/` too.
     ///
     /// # Errors
     /// [`TemplateError`].
@@ -135,7 +146,13 @@ impl ObjectName {
             return Err(TemplateError::Unbalanced);
         }
         let mut parts = Vec::new();
-        let text = template.replace("{prefix}", prefix);
+        let folder = match prefix {
+            "" => String::new(),
+            prefix if prefix.ends_with('/') => prefix.to_owned(),
+            prefix => format!("{prefix}/"),
+        };
+        let template = template.strip_suffix(extension).unwrap_or(template);
+        let text = template.replace("{prefix}/", &folder).replace("{prefix}", prefix);
         let mut rest = text.as_str();
         while !rest.is_empty() {
             let (literal, after) = rest.split_once('{').map_or((rest, None), |(a, b)| (a, Some(b)));
@@ -200,12 +217,22 @@ impl ObjectName {
         }
     }
 
-    /// The name of a batch. Times are UTC, numbers have leading zeros: names of one spool sort by record.
+    /// What every name begins with: the template up to its first placeholder.
+    pub fn start(&self) -> &str {
+        match self.parts.first() {
+            Some(Part::Literal(text)) => text,
+            Some(Part::Field(_)) | None => "",
+        }
+    }
+
+    /// The name of a batch. Times are UTC, numbers have leading zeros: names of one spool sort by record. `{earliest}`,
+    /// `{latest}` and `{made_at}` are milliseconds since 1970, and 0 before it.
     pub fn render(&self, bounds: &Bounds, made_at: Timestamp, nonce: u64) -> String {
         // Every i64 count of nanoseconds is inside jiff's range.
         let at =
             jiff::Timestamp::from_nanosecond(i128::from(made_at.0)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let at = jiff::tz::Offset::UTC.to_datetime(at);
+        let millis = |at: Timestamp| at.as_millis().max(0);
         let mut name = String::new();
         for part in &self.parts {
             // Writing to a String cannot fail.
@@ -219,6 +246,9 @@ impl ObjectName {
                 Part::Field(Field::Epoch) => write!(name, "{}", bounds.first.epoch),
                 Part::Field(Field::First) => write!(name, "{:020}", bounds.first.seq),
                 Part::Field(Field::Last) => write!(name, "{:020}", bounds.last.seq),
+                Part::Field(Field::Earliest) => write!(name, "{:013}", millis(bounds.earliest)),
+                Part::Field(Field::Latest) => write!(name, "{:013}", millis(bounds.latest)),
+                Part::Field(Field::MadeAt) => write!(name, "{:013}", millis(made_at)),
                 Part::Field(Field::Nonce) => write!(name, "{nonce:016x}"),
             };
         }
@@ -257,6 +287,49 @@ mod tests {
             name.render(&bounds(), MADE_AT, 0xfeed),
             "2026/01/02/03/abababababababababababababababab-000000000000001f-\
              00000000000000000007-18446744073709551615-000000000000feed.ndjson.gz"
+        );
+    }
+
+    #[test]
+    fn a_prefix_is_a_folder() {
+        for (prefix, begins) in [("", "2026/"), ("audit", "audit/2026/"), ("a/b/", "a/b/2026/")] {
+            let name = ObjectName::parse(ObjectName::DEFAULT, prefix, "").unwrap();
+            let rendered = name.render(&bounds(), MADE_AT, 1);
+            assert!(rendered.starts_with(begins), "{rendered}");
+            assert_eq!(
+                name.start(),
+                prefix.trim_end_matches('/').to_owned() + if prefix.is_empty() { "" } else { "/" }
+            );
+        }
+    }
+
+    #[test]
+    fn an_extension_is_added_once() {
+        let name = ObjectName::parse("{nonce}.ndjson.gz", "", ".ndjson.gz").unwrap();
+        assert_eq!(name.render(&bounds(), MADE_AT, 1), "0000000000000001.ndjson.gz");
+    }
+
+    #[test]
+    fn the_harness_form_has_event_times_and_the_time_of_the_batch() {
+        let name = ObjectName::parse(ObjectName::HARNESS, "h", ".json").unwrap();
+        let bounds = Bounds {
+            earliest: Timestamp(1_767_323_040_001_999_999),
+            latest: Timestamp(1_767_323_044_999_000_000),
+            ..bounds()
+        };
+        assert_eq!(
+            name.render(&bounds, MADE_AT, 0xfeed),
+            "h/1767323040001_1767323044999_1767323045000_000000000000feed.json"
+        );
+        let (first, last) = (Timestamp(i64::MIN), Timestamp(i64::MAX));
+        let bounds = Bounds {
+            earliest: first,
+            latest: last,
+            ..bounds
+        };
+        assert_eq!(
+            name.render(&bounds, last, 0),
+            "h/0000000000000_9223372036854_9223372036854_0000000000000000.json"
         );
     }
 
@@ -320,7 +393,7 @@ mod tests {
         assert_eq!(
             error,
             "unknown placeholder `{uid}`; there are `{prefix}` `{yyyy}` `{mm}` `{dd}` `{hh}` `{spool}` `{epoch}` \
-             `{first}` `{last}` `{nonce}`"
+             `{first}` `{last}` `{earliest}` `{latest}` `{made_at}` `{nonce}`"
         );
     }
 }

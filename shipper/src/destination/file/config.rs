@@ -17,7 +17,7 @@ pub struct RawConfig {
     path: Option<PathBuf>,
     /// Template of the objects' names below `path`, without the extension; default [`ObjectName::DEFAULT`].
     key: Option<String>,
-    /// What `{prefix}` in `key` stands for; without `key`, what every name begins with. Default: nothing.
+    /// What `{prefix}` in `key` stands for: a folder. Default: none.
     prefix: Option<String>,
     /// `ndjson` (default) or `json_array`.
     format: Option<String>,
@@ -62,9 +62,8 @@ impl RawConfig {
         let compression = Compression::from_name(self.compression.as_deref().unwrap_or("gzip"))?;
         let prefix = self.prefix.unwrap_or_default();
         let key = self.key.as_deref();
-        let template = key.map_or_else(|| format!("{prefix}{}", ObjectName::DEFAULT), str::to_owned);
         let extension = [format.extension(), compression.extension()].concat();
-        let name = ObjectName::parse(&template, &prefix, &extension)
+        let name = ObjectName::parse(key.unwrap_or(ObjectName::DEFAULT), &prefix, &extension)
             .map_err(|error| ConfigError::invalid(if key.is_some() { "key" } else { "prefix" }, error))?;
         Ok(Config {
             path,
