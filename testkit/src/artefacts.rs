@@ -220,7 +220,8 @@ fn cargo() -> Command {
     command
 }
 
-fn target_directory() -> Result<PathBuf, ArtefactError> {
+/// Where this workspace is built.
+pub(crate) fn target_directory() -> Result<PathBuf, ArtefactError> {
     let mut command = cargo();
     command.args(["metadata", "--no-deps", "--format-version", "1"]);
     let output = command

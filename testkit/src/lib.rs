@@ -8,6 +8,7 @@
 //! * [`protocol`] and [`process`]: the program `auditship-host`, which runs [`host`] in a process of its own that can be
 //!   told what to do, watched and killed;
 //! * [`receiver`]: a strict HTTP receiver, its certificates, and a proxy before it;
+//! * [`servers`]: real object stores, where they are installed;
 //! * [`steps`]: a process that is killed at a named step, as "before the third write to a segment".
 //!
 //! Unsafe code is in [`host`] and [`steps::trace`] only, which play the two sides that a plugin stands between.
@@ -22,4 +23,5 @@ pub mod host;
 pub mod process;
 pub mod protocol;
 pub mod receiver;
+pub mod servers;
 pub mod steps;
