@@ -12,7 +12,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use super::aws::RawAws;
 use super::check::Check;
 use super::connection::RawConnection;
-use super::{Compression, Destination, Format, cloudwatch_logs, file, http};
+use super::{Compression, Destination, Format, cloudwatch_logs, file, http, s3};
 use crate::config::Environment;
 use crate::transport::Transport;
 
@@ -26,14 +26,17 @@ pub enum KindConfig {
     Http(Box<http::Config>),
     /// A log stream of Amazon CloudWatch Logs.
     CloudWatchLogs(Box<cloudwatch_logs::Config>),
+    /// A bucket of S3.
+    S3(Box<s3::Config>),
 }
 
 impl KindConfig {
     /// The kinds by the names they have in a configuration.
-    pub const KINDS: &'static [&'static str] = &[file::KIND, http::KIND, cloudwatch_logs::KIND];
+    pub const KINDS: &'static [&'static str] = &[file::KIND, http::KIND, cloudwatch_logs::KIND, s3::KIND];
 
     /// The keys of a kind's own, beside those that every destination has; `None` when there is no such kind.
     pub fn keys(kind: &str) -> Option<Vec<&'static str>> {
+        let s3 = s3::RawConfig::keys();
         let groups: &[&[&str]] = match kind {
             file::KIND => &[file::RawConfig::KEYS],
             http::KIND => &[http::RawConfig::KEYS, RawConnection::KEYS],
@@ -42,6 +45,7 @@ impl KindConfig {
                 RawAws::KEYS,
                 RawConnection::KEYS,
             ],
+            s3::KIND => &[&s3, RawAws::KEYS, RawConnection::KEYS],
             _ => return None,
         };
         Some(groups.concat())
@@ -74,6 +78,9 @@ impl KindConfig {
             cloudwatch_logs::KIND => from_raw::<cloudwatch_logs::RawConfig>(table)?
                 .validate(environment)
                 .map(|config| Self::CloudWatchLogs(Box::new(config))),
+            s3::KIND => from_raw::<s3::RawConfig>(table)?
+                .validate(environment)
+                .map(|config| Self::S3(Box::new(config))),
             _ => from_raw::<http::RawConfig>(table)?
                 .validate(environment)
                 .map(|config| Self::Http(Box::new(config))),
@@ -86,6 +93,7 @@ impl KindConfig {
             Self::File(_) => file::KIND,
             Self::Http(_) => http::KIND,
             Self::CloudWatchLogs(_) => cloudwatch_logs::KIND,
+            Self::S3(_) => s3::KIND,
         }
     }
 }
@@ -147,6 +155,7 @@ pub fn build(config: &KindConfig) -> Result<Route, ConfigError> {
         KindConfig::File(config) => Ok(file::route(config)),
         KindConfig::Http(config) => http::route(config),
         KindConfig::CloudWatchLogs(config) => cloudwatch_logs::route(config),
+        KindConfig::S3(config) => s3::route(config),
     }
 }
 

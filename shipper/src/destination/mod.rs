@@ -24,9 +24,11 @@ mod contract;
 pub mod endpoint;
 pub mod file;
 pub mod http;
+pub mod object;
 pub mod object_name;
 mod permission;
 mod reply;
+pub mod s3;
 
 use std::fmt;
 use std::time::Duration;

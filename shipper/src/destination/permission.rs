@@ -39,6 +39,16 @@ impl AwsStatement {
         };
         serde_json::json!({ "Effect": "Allow", "Action": action, "Resource": resource }).to_string()
     }
+
+    /// As it stands in a policy.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "Sid": self.sid,
+            "Effect": "Allow",
+            "Action": self.actions,
+            "Resource": self.resources,
+        })
+    }
 }
 
 /// One permission at Google Cloud.

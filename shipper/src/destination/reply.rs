@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use ::http::{HeaderMap, Response, header};
 
+use crate::time::Timestamp;
+
 /// Characters of a body that are shown.
 const EXCERPT: usize = 200;
 
@@ -26,6 +28,12 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let until = http_date(text)?;
     let now = http_date(headers.get(header::DATE)?.to_str().ok()?.trim())?;
     Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
+}
+
+/// When a reply was made, by its sender's clock.
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = http_date(headers.get(header::DATE)?.to_str().ok()?.trim())?;
+    i64::try_from(date.as_nanosecond()).ok().map(Timestamp)
 }
 
 /// The preferred form of RFC 9110 5.6.7, as `Sun, 06 Nov 1994 08:49:37 GMT`; the two obsolete forms are not understood.

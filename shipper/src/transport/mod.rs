@@ -6,6 +6,7 @@
 pub mod authorized;
 pub mod file;
 pub mod http;
+pub mod inquiring;
 #[cfg(any(test, feature = "_sim"))]
 pub mod scripted;
 

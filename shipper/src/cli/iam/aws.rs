@@ -11,17 +11,7 @@ use crate::destination::AwsStatement;
 const VERSION: &str = "2012-10-17";
 
 pub(super) fn policy(statements: &[AwsStatement]) -> Value {
-    let statements: Vec<Value> = statements
-        .iter()
-        .map(|statement| {
-            json!({
-                "Sid": statement.sid,
-                "Effect": "Allow",
-                "Action": statement.actions,
-                "Resource": statement.resources,
-            })
-        })
-        .collect();
+    let statements: Vec<Value> = statements.iter().map(AwsStatement::to_json).collect();
     json!({ "Version": VERSION, "Statement": statements })
 }
 

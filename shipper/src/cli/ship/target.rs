@@ -25,26 +25,27 @@ pub(super) fn config(
     environment: &Environment,
 ) -> Result<Config, Failure> {
     let place = Place::of("the command line");
+    let directory_path;
     let property = |key: &str, value: &str| Property {
         key: key.to_owned(),
         value: value.to_owned(),
         place: place.clone(),
     };
-    let (kind, key, target) = if is_url(to) {
-        ("http", "url", to.to_owned())
+    let (target, destination) = if let Some(bucket) = bucket(to) {
+        (to.to_owned(), bucket)
+    } else if is_url(to) {
+        (to.to_owned(), vec![("destination", "http"), ("url", to)])
     } else {
-        ("file", "path", text(&directory(to)?)?)
+        directory_path = text(&directory(to)?)?;
+        let destination = vec![("destination", "file"), ("path", directory_path.as_str())];
+        (directory_path.clone(), destination)
     };
     let spool = match spool {
         Some(path) => std::path::absolute(path).map_err(|error| file_failure(path, &error))?,
         None => default_spool(&target, environment)?,
     };
-    let mut properties = vec![
-        property("spool", &text(&spool)?),
-        property("id", "ship"),
-        property("destination", kind),
-        property(key, &target),
-    ];
+    let mut properties = vec![property("spool", &text(&spool)?), property("id", "ship")];
+    properties.extend(destination.iter().map(|(key, value)| property(key, value)));
     properties.extend(with.iter().map(|(key, value)| property(key, value)));
     Ok(Config::from_properties(
         &properties,
@@ -52,6 +53,17 @@ pub(super) fn config(
         environment,
         Strictness::Strict,
     )?)
+}
+
+/// The keys of an object store: `s3://BUCKET/PREFIX`.
+fn bucket(to: &str) -> Option<Vec<(&'static str, &str)>> {
+    let place = to.strip_prefix("s3://")?;
+    let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+    Some(vec![
+        ("destination", "s3"),
+        ("bucket", bucket),
+        ("prefix", prefix),
+    ])
 }
 
 /// The directory that `to` means.
@@ -62,7 +74,7 @@ fn directory(to: &str) -> Result<PathBuf, Failure> {
     }
     if !to.starts_with(['/', '.']) && to.contains("://") {
         return Err(wrong(
-            "only http:// and https:// are known; begin with / or ./ if it is a directory",
+            "only s3://, http:// and https:// are known; begin with / or ./ if it is a directory",
         ));
     }
     let path = std::path::absolute(to).map_err(|error| wrong(&error.to_string()))?;
@@ -140,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_or_a_url() {
+    fn a_directory_a_url_or_a_bucket() {
         let environment = Environment::from([("HOME", "/home/a"), ("TOKEN", "t")]);
         let kind = |to: &str, with: &[(&str, &str)]| {
             let with: Vec<_> = with
@@ -156,6 +168,12 @@ mod tests {
         let ok = |kind: &'static str| Ok(("ship".to_owned(), kind.to_owned(), kind));
         assert_eq!(kind("/srv/audit", &[("compression", "zstd")]), ok("file"));
         assert_eq!(kind("relative", &[]), ok("file"));
+        assert_eq!(kind("s3://bucket/a/b", &[("region", "eu-central-1")]), ok("s3"));
+        assert_eq!(kind("s3://bucket", &[("region", "eu-central-1")]), ok("s3"));
+        assert!(
+            kind("s3://b", &[("region", "eu-central-1")]).is_err(),
+            "no name of a bucket"
+        );
         assert_eq!(
             kind(
                 "https://c.example.com/a",
@@ -185,8 +203,8 @@ mod tests {
         for (to, says) in [
             ("", "--to: give a directory or a URL"),
             (
-                "s3://bucket/a",
-                "--to s3://bucket/a: only http:// and https:// are known; begin with / or ./ if it is a directory",
+                "ftp://bucket/a",
+                "--to ftp://bucket/a: only s3://, http:// and https:// are known; begin with / or ./ if it is a directory",
             ),
             (
                 "/proc/self/exe",
@@ -195,6 +213,6 @@ mod tests {
         ] {
             assert_eq!(refused(to).err().as_deref(), Some(says));
         }
-        assert!(refused("./s3://bucket/a").is_ok(), "a directory, however odd");
+        assert!(refused("./ftp://bucket/a").is_ok(), "a directory, however odd");
     }
 }

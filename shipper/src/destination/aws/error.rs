@@ -93,7 +93,7 @@ fn json_text(body: &[u8], keys: &[&str]) -> Option<String> {
 }
 
 /// The text of the first element `name`; error bodies are flat and have no attributes.
-fn xml_text(body: &[u8], name: &str) -> Option<String> {
+pub(in crate::destination) fn xml_text(body: &[u8], name: &str) -> Option<String> {
     let body = std::str::from_utf8(body).ok()?;
     let (_, after) = body.split_once(&format!("<{name}>"))?;
     let (text, _) = after.split_once(&format!("</{name}>"))?;

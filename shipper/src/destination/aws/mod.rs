@@ -11,7 +11,7 @@ use ::http::Uri;
 
 pub use endpoint::Partition;
 pub(crate) use error::error_code;
-pub(super) use error::{ErrorClass, classify, error_message};
+pub(super) use error::{ErrorClass, classify, error_message, xml_text};
 
 use super::config::{ConfigError, Flag};
 use super::endpoint::{Endpoint, Plaintext};

@@ -1,0 +1,119 @@
+//! What the object stores have in common: one object for each batch, written once under a name of its own. Pure.
+//!
+//! # In scope
+//! The keys of layout and name, the body, what an object says of itself in its metadata, and what it means that a name
+//! is taken.
+//!
+//! # Invariants
+//! 1. An object is only ever created. A name that is taken is looked at, and never written over.
+//! 2. What has our digest of the plain body is this batch: no other batch has the same records.
+//! 3. Compressed objects carry no `Content-Encoding`: it would make some readers unpack them on the way, so that their
+//!    bytes were others than those whose checksum was stored.
+
+mod config;
+mod found;
+
+use std::fmt::Write as _;
+
+pub(super) use config::{Layout, RawObject};
+pub use found::Found;
+
+use super::body::{self, Body};
+use super::{Batch, BodyDigest, Compression, EncodeError, Format, Limits, Record};
+use crate::time::Timestamp;
+
+/// Both the plain and the compressed form of a batch lie in memory while it is sent, four times over.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What one object may hold. The stores allow terabytes; memory does not. Objects have no order, so several are on their
+/// way at a time.
+pub(super) fn limits(format: Format) -> Limits {
+    let (overhead, envelope) = format.framing();
+    Limits {
+        bytes: MAX_BYTES,
+        records: Limits::MAX_RECORDS,
+        overhead,
+        envelope,
+        record_bytes: u64::MAX,
+        span: None,
+        in_flight: Limits::MAX_IN_FLIGHT,
+    }
+}
+
+/// Format and compression are the journal's: they hold for every sending of the batch, whatever is configured now.
+pub(super) fn body(batch: &Batch<'_>, layout: &Layout) -> Result<Body, EncodeError> {
+    let records = batch.records.iter().map(|record| record.json);
+    body::assemble(
+        records,
+        batch.attempt.format,
+        batch.attempt.compression,
+        layout.level,
+    )
+    .map_err(|error| EncodeError::Request(format!("compressing failed: {error}")))
+}
+
+/// Of the object as it is stored.
+pub(super) fn content_type(format: Format, compression: Compression) -> &'static str {
+    match compression {
+        Compression::None => format.content_type(),
+        Compression::Gzip => "application/gzip",
+        Compression::Zstd => "application/zstd",
+    }
+}
+
+/// The name of the metadata entry that holds the SHA-256 of the plain body, in hexadecimal digits.
+pub(super) const DIGEST: &str = "auditship-sha256";
+
+/// What an object says of itself, by name and value: printable ASCII, some 350 bytes together.
+pub(super) fn metadata(batch: &Batch<'_>, digest: BodyDigest) -> Vec<(&'static str, String)> {
+    let times = || batch.records.iter().map(|record| record.entry.time);
+    let id = |record: Option<&Record<'_>>| {
+        record.map_or_else(String::new, |record| {
+            format!("{}-{}-{}", record.id.spool, record.id.epoch, record.id.seq)
+        })
+    };
+    let time = |time: Option<Timestamp>| time.unwrap_or_default().to_rfc3339();
+    vec![
+        (DIGEST, hex(&digest.0)),
+        ("auditship-records", batch.records.len().to_string()),
+        ("auditship-earliest", time(times().min())),
+        ("auditship-latest", time(times().max())),
+        ("auditship-first", id(batch.records.first())),
+        ("auditship-last", id(batch.records.last())),
+    ]
+}
+
+/// Lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Every byte but letters, digits and `- . _ ~` as `%XX` (RFC 3986).
+pub(super) fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(char::from(byte));
+            }
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+/// The command that prints the first record of `batch` from what `fetch` writes to standard output.
+pub(super) fn query(fetch: &str, batch: &Batch<'_>) -> String {
+    let unpack = match batch.attempt.compression {
+        Compression::None => "",
+        Compression::Gzip => " | gzip -dc",
+        Compression::Zstd => " | zstd -dc",
+    };
+    let seq = batch.records.first().map(|record| record.id.seq);
+    let seq = seq.unwrap_or_default();
+    format!("{fetch}{unpack} | grep '\"seq\":{seq}}}'")
+}

@@ -1,0 +1,96 @@
+//! The least that an identity must be allowed to do, and what to say when it may not.
+
+use super::config::Config;
+use super::encryption::Encryption;
+use crate::destination::permission::AwsStatement;
+
+/// Statements of an IAM policy that is enough to ship and to check.
+///
+/// `s3:GetObject` is not among them: it would let the host read what it has shipped. Where it is allowed, an object whose
+/// name is taken is compared; where it is not, and an earlier sending may have stored it, it counts as unverified.
+pub(super) fn statements(config: &Config) -> Vec<AwsStatement> {
+    let start = config.layout.name.start();
+    let objects = config.aws.arn(&format!("s3:::{}/{start}*", config.bucket));
+    let mut statements = vec![AwsStatement {
+        sid: "AuditshipPut",
+        actions: vec!["s3:PutObject"],
+        resources: vec![objects.clone()],
+        purpose: "to create objects",
+    }];
+    let mut also = |sid, action, purpose| {
+        statements.push(AwsStatement {
+            sid,
+            actions: vec![action],
+            resources: vec![objects.clone()],
+            purpose,
+        });
+    };
+    if config.tagged {
+        also("AuditshipTag", "s3:PutObjectTagging", "for `object_tags`");
+    }
+    if config.lock.retention.is_some() {
+        also("AuditshipRetain", "s3:PutObjectRetention", "for `object_lock`");
+    }
+    if config.lock.legal_hold {
+        also("AuditshipHold", "s3:PutObjectLegalHold", "for `legal_hold`");
+    }
+    also(
+        "AuditshipCheck",
+        "s3:AbortMultipartUpload",
+        "for `auditship check`, which begins an upload and gives it up",
+    );
+    if let Encryption::Kms { key, .. } = &config.encryption {
+        statements.push(AwsStatement {
+            sid: "AuditshipEncrypt",
+            actions: vec!["kms:GenerateDataKey", "kms:Decrypt"],
+            resources: vec![key_arn(config, key.as_deref())],
+            purpose: "for `encryption`",
+        });
+    }
+    statements
+}
+
+/// Policies name keys by ARN; behind an alias, any key may be.
+fn key_arn(config: &Config, key: Option<&str>) -> String {
+    match key {
+        Some(arn) if arn.starts_with("arn:") && arn.contains(":key/") => arn.to_owned(),
+        Some(id) if !id.starts_with("arn:") && !id.starts_with("alias/") => {
+            config.aws.arn(&format!("kms:{}:*:key/{id}", config.aws.region))
+        }
+        _ => String::from("*"),
+    }
+}
+
+/// The statements that lack when `message` refuses: the one with the action that it names, else all.
+pub(super) fn missing(config: &Config, message: &str) -> Vec<AwsStatement> {
+    let statements = statements(config);
+    let names = |statement: &&AwsStatement| {
+        statement.actions.iter().any(|action| {
+            message
+                .split_whitespace()
+                .any(|word| word.trim_matches(['"', '.', ',']) == *action)
+        })
+    };
+    let named: Vec<_> = statements.iter().filter(names).cloned().collect();
+    if named.is_empty() { statements } else { named }
+}
+
+/// What to allow, in short.
+pub(super) fn advice(config: &Config, message: &str) -> String {
+    let allow: Vec<String> = missing(config, message)
+        .iter()
+        .filter(|statement| statement.sid != "AuditshipCheck")
+        .map(|statement| {
+            format!(
+                "{} on {}",
+                statement.actions.join(" and "),
+                statement.resources.join(", ")
+            )
+        })
+        .collect();
+    let owner = match config.owner {
+        Some(_) => ", and see whether the bucket belongs to `expected_bucket_owner`",
+        None => "",
+    };
+    format!("allow {}{owner}", allow.join("; "))
+}
