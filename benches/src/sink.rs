@@ -61,6 +61,8 @@ fn serve(stream: TcpStream, counts: &Counts) -> io::Result<()> {
     let mut line = String::new();
     loop {
         let mut body = 0;
+        // AWS answers JSON to what it is asked in JSON.
+        let mut answer = "";
         loop {
             line.clear();
             if input.read_line(&mut line)? == 0 {
@@ -69,15 +71,19 @@ fn serve(stream: TcpStream, counts: &Counts) -> io::Result<()> {
             if line.trim().is_empty() {
                 break;
             }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                body = value.trim().parse().map_err(io::Error::other)?;
+            match line.split_once(':') {
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                    body = value.trim().parse().map_err(io::Error::other)?;
+                }
+                Some((name, _)) if name.eq_ignore_ascii_case("x-amz-target") => answer = "{}",
+                _ => {}
             }
         }
         io::copy(&mut (&mut input).take(body), &mut io::sink())?;
         counts.requests.fetch_add(1, Ordering::Relaxed);
         counts.body_bytes.fetch_add(body, Ordering::Relaxed);
-        output.write_all(b"HTTP/1.1 200 OK\r\nx-amzn-RequestId: sink\r\nContent-Length: 0\r\n\r\n")?;
+        let length = answer.len();
+        let head = "HTTP/1.1 200 OK\r\nx-amzn-RequestId: sink\r\nContent-Length:";
+        output.write_all(format!("{head} {length}\r\n\r\n{answer}").as_bytes())?;
     }
 }

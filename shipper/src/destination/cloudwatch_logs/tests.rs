@@ -230,6 +230,24 @@ fn restamping_a_record_that_is_too_old_restamps_its_batch() {
 }
 
 #[test]
+fn a_later_sending_is_the_same_to_the_byte() {
+    let to = cloudwatch("too_old = \"restamp\"");
+    let rows = Rows::new([(MADE_AT - 30 * DAY, "{}"), (MADE_AT - 30 * DAY + 7, "{}")]);
+    let encode = |earlier, now| {
+        let (attempt, records) = (attempt(earlier), rows.records());
+        let batch = Batch {
+            records: &records,
+            attempt: &attempt,
+        };
+        to.encode(&batch, &Context::at(Timestamp(now)))
+            .unwrap()
+            .into_body()
+    };
+    let month = 30 * DAY * 1_000_000;
+    assert_eq!(encode(0, 0), encode(5, MADE_AT * 1_000_000 + month));
+}
+
+#[test]
 fn restamping_records_that_are_too_new_leaves_their_neighbours_alone() {
     let hour = 3_600_000;
     let to = cloudwatch("too_old = \"restamp\"");
