@@ -79,6 +79,7 @@ impl Bench {
             spawner: Arc::new(PlainSpawner),
             program: Program::default(),
             instance: String::from("test"),
+            machine_id: outside.machine_id.clone(),
         };
         let log = Log::new(Arc::clone(&storage), clock.clone());
         let shipper = Shipper::start(Arc::clone(&storage), lanes, around, log).expect("started");
