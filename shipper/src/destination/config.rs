@@ -12,7 +12,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use super::aws::RawAws;
 use super::check::Check;
 use super::connection::RawConnection;
-use super::{Compression, Destination, Format, cloudwatch_logs, file, http, s3};
+use super::{Compression, Destination, Format, cloudwatch_logs, file, gcs, http, s3};
 use crate::config::Environment;
 use crate::transport::Transport;
 
@@ -28,15 +28,18 @@ pub enum KindConfig {
     CloudWatchLogs(Box<cloudwatch_logs::Config>),
     /// A bucket of S3.
     S3(Box<s3::Config>),
+    /// A bucket of Google Cloud Storage.
+    Gcs(Box<gcs::Config>),
 }
 
 impl KindConfig {
     /// The kinds by the names they have in a configuration.
-    pub const KINDS: &'static [&'static str] = &[file::KIND, http::KIND, cloudwatch_logs::KIND, s3::KIND];
+    pub const KINDS: &'static [&'static str] =
+        &[file::KIND, http::KIND, cloudwatch_logs::KIND, s3::KIND, gcs::KIND];
 
     /// The keys of a kind's own, beside those that every destination has; `None` when there is no such kind.
     pub fn keys(kind: &str) -> Option<Vec<&'static str>> {
-        let s3 = s3::RawConfig::keys();
+        let (s3, gcs) = (s3::RawConfig::keys(), gcs::RawConfig::keys());
         let groups: &[&[&str]] = match kind {
             file::KIND => &[file::RawConfig::KEYS],
             http::KIND => &[http::RawConfig::KEYS, RawConnection::KEYS],
@@ -46,6 +49,7 @@ impl KindConfig {
                 RawConnection::KEYS,
             ],
             s3::KIND => &[&s3, RawAws::KEYS, RawConnection::KEYS],
+            gcs::KIND => &[&gcs, RawConnection::KEYS],
             _ => return None,
         };
         Some(groups.concat())
@@ -78,6 +82,9 @@ impl KindConfig {
             cloudwatch_logs::KIND => from_raw::<cloudwatch_logs::RawConfig>(table)?
                 .validate(environment)
                 .map(|config| Self::CloudWatchLogs(Box::new(config))),
+            gcs::KIND => from_raw::<gcs::RawConfig>(table)?
+                .validate(environment)
+                .map(|config| Self::Gcs(Box::new(config))),
             s3::KIND => from_raw::<s3::RawConfig>(table)?
                 .validate(environment)
                 .map(|config| Self::S3(Box::new(config))),
@@ -94,6 +101,7 @@ impl KindConfig {
             Self::Http(_) => http::KIND,
             Self::CloudWatchLogs(_) => cloudwatch_logs::KIND,
             Self::S3(_) => s3::KIND,
+            Self::Gcs(_) => gcs::KIND,
         }
     }
 }
@@ -156,6 +164,7 @@ pub fn build(config: &KindConfig) -> Result<Route, ConfigError> {
         KindConfig::Http(config) => http::route(config),
         KindConfig::CloudWatchLogs(config) => cloudwatch_logs::route(config),
         KindConfig::S3(config) => s3::route(config),
+        KindConfig::Gcs(config) => gcs::route(config),
     }
 }
 

@@ -38,6 +38,11 @@ pub(super) struct Subject {
 pub(super) enum Layout {
     /// As NDJSON or an array, whatever the journal says; every byte counts, and the request carries the batch's name.
     Lines,
+    /// As [`Layout::Lines`], in an object that is a part of the request.
+    Part {
+        /// The object's name and its bytes as an independent reader of the API's requests finds them.
+        read: fn(&::http::Request<Vec<u8>>) -> (String, Vec<u8>),
+    },
     /// In a request of the API's own ([`Format::Native`]).
     Own {
         /// What the API counts, by its documentation.
@@ -50,8 +55,16 @@ pub(super) enum Layout {
 impl Layout {
     fn counted(self, plain: &[u8]) -> u64 {
         match self {
-            Self::Lines => plain.len() as u64,
+            Self::Lines | Self::Part { .. } => plain.len() as u64,
             Self::Own { counted, .. } => counted(plain),
+        }
+    }
+
+    /// The body of the batch in its request, plain.
+    fn plain(self, request: &::http::Request<Vec<u8>>, compression: Compression) -> Vec<u8> {
+        match self {
+            Self::Part { read } => plain(&read(request).1, compression),
+            Self::Lines | Self::Own { .. } => plain(request.body(), compression),
         }
     }
 }
@@ -240,7 +253,7 @@ fn no_body_is_larger_than_its_account(subject: &Subject) {
             attempt: &attempt,
         };
         let request = destination.encode(&batch, &CONTEXT).unwrap();
-        let plain = plain(request.body(), attempt.compression);
+        let plain = subject.layout.plain(&request, attempt.compression);
         let counted = subject.layout.counted(&plain);
         prop_assert!(counted <= account, "{counted} > {account}");
         Ok(())
@@ -268,7 +281,7 @@ fn a_second_sending_is_the_first_one_again(subject: &Subject) {
         prop_assert_eq!(one.body(), two.body());
         prop_assert_eq!(one.headers(), two.headers());
         prop_assert_eq!((one.method(), one.uri()), (two.method(), two.uri()));
-        let plain = plain(one.body(), first.compression);
+        let plain = subject.layout.plain(&one, first.compression);
         let digest: [u8; 32] = Sha256::digest(&plain).into();
         prop_assert_eq!(one.extensions().get(), Some(&BodyDigest(digest)));
         // Every record, in order, untouched.
@@ -296,7 +309,7 @@ fn the_journal_beats_the_configuration(subject: &Subject) {
     let destination = &*subject.destination;
     let lines = Lines::new([b"{\"a\":1}".to_vec(), b"{\"b\":2}".to_vec()]);
     let formats: &[Format] = match subject.layout {
-        Layout::Lines => &[Format::Ndjson, Format::JsonArray],
+        Layout::Lines | Layout::Part { .. } => &[Format::Ndjson, Format::JsonArray],
         Layout::Own { .. } => &[Format::Native],
     };
     for &format in formats {
@@ -311,7 +324,7 @@ fn the_journal_beats_the_configuration(subject: &Subject) {
                 attempt: &attempt,
             };
             let request = destination.encode(&batch, &CONTEXT).unwrap();
-            let plain = plain(request.body(), compression);
+            let plain = subject.layout.plain(&request, compression);
             match (format, subject.layout) {
                 (_, Layout::Own { records, .. }) => {
                     assert_eq!(
@@ -327,6 +340,10 @@ fn the_journal_beats_the_configuration(subject: &Subject) {
                 assert_eq!(told.to_str().ok(), compression.content_encoding());
             }
             if let Layout::Own { .. } = subject.layout {
+                continue;
+            }
+            if let Layout::Part { read } = subject.layout {
+                assert_eq!(read(&request).0, attempt.name);
                 continue;
             }
             let name = attempt.name.as_bytes();
@@ -466,11 +483,13 @@ impl Refusing<'_> {
             attempt: &attempt,
         };
         let request = destination.encode(&batch, &CONTEXT).unwrap();
-        let plain = plain(request.body(), attempt.compression);
+        let plain = self.subject.layout.plain(&request, attempt.compression);
         let records = match (self.subject.layout, attempt.format) {
             (Layout::Own { records, .. }, _) => records(&plain),
-            (Layout::Lines, Format::JsonArray) => serde_json::from_slice(&plain).unwrap(),
-            (Layout::Lines, _) => serde_json::Deserializer::from_slice(&plain)
+            (Layout::Lines | Layout::Part { .. }, Format::JsonArray) => {
+                serde_json::from_slice(&plain).unwrap()
+            }
+            (Layout::Lines | Layout::Part { .. }, _) => serde_json::Deserializer::from_slice(&plain)
                 .into_iter()
                 .collect::<Result<_, _>>()
                 .unwrap(),

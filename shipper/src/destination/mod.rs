@@ -23,6 +23,7 @@ pub mod connection;
 mod contract;
 pub mod endpoint;
 pub mod file;
+pub mod gcs;
 pub mod http;
 pub mod object;
 pub mod object_name;

@@ -55,12 +55,15 @@ pub(super) fn config(
     )?)
 }
 
-/// The keys of an object store: `s3://BUCKET/PREFIX`.
+/// The keys of an object store: `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`.
 fn bucket(to: &str) -> Option<Vec<(&'static str, &str)>> {
-    let place = to.strip_prefix("s3://")?;
+    let kinds = [("s3://", "s3"), ("gs://", "gcs")];
+    let (kind, place) = kinds
+        .iter()
+        .find_map(|(scheme, kind)| Some((*kind, to.strip_prefix(scheme)?)))?;
     let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
     Some(vec![
-        ("destination", "s3"),
+        ("destination", kind),
         ("bucket", bucket),
         ("prefix", prefix),
     ])
@@ -74,7 +77,7 @@ fn directory(to: &str) -> Result<PathBuf, Failure> {
     }
     if !to.starts_with(['/', '.']) && to.contains("://") {
         return Err(wrong(
-            "only s3://, http:// and https:// are known; begin with / or ./ if it is a directory",
+            "only s3://, gs://, http:// and https:// are known; begin with / or ./ if it is a directory",
         ));
     }
     let path = std::path::absolute(to).map_err(|error| wrong(&error.to_string()))?;
@@ -170,6 +173,7 @@ mod tests {
         assert_eq!(kind("relative", &[]), ok("file"));
         assert_eq!(kind("s3://bucket/a/b", &[("region", "eu-central-1")]), ok("s3"));
         assert_eq!(kind("s3://bucket", &[("region", "eu-central-1")]), ok("s3"));
+        assert_eq!(kind("gs://bucket/a", &[]), ok("gcs"));
         assert!(
             kind("s3://b", &[("region", "eu-central-1")]).is_err(),
             "no name of a bucket"
@@ -204,7 +208,7 @@ mod tests {
             ("", "--to: give a directory or a URL"),
             (
                 "ftp://bucket/a",
-                "--to ftp://bucket/a: only s3://, http:// and https:// are known; begin with / or ./ if it is a directory",
+                "--to ftp://bucket/a: only s3://, gs://, http:// and https:// are known; begin with / or ./ if it is a directory",
             ),
             (
                 "/proc/self/exe",
