@@ -27,14 +27,17 @@ if [ "${#missing[@]}" -gt 0 ] && ! install "${missing[@]}"; then
     echo "missing: ${missing[*]} (install them with your package manager; the tests that need them fail or say that they are skipped)" >&2
 fi
 
-swift="${CARGO_TARGET_DIR:-target}/test-deps/swift"
-install_swift() {
-    rm -rf "$swift"
-    python3 -m venv "$swift" \
-        && "$swift/bin/pip" install --quiet --disable-pip-version-check --no-deps -r scripts/swift-requirements.txt \
-        && touch "$swift/complete"
+# A virtual environment below the target directory with exactly what scripts/NAME-requirements.txt names.
+python_environment() {
+    local folder="${CARGO_TARGET_DIR:-target}/test-deps/$1"
+    [ ! -e "$folder/complete" ] || return 0
+    rm -rf "$folder"
+    python3 -m venv "$folder" \
+        && "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "scripts/$1-requirements.txt" \
+        && touch "$folder/complete" \
+        && return 0
+    rm -rf "$folder"
+    echo "missing: $2 (of pip, as scripts/$1-requirements.txt says; the tests that need it say that they are skipped)" >&2
 }
-if [ ! -e "$swift/complete" ] && ! install_swift; then
-    rm -rf "$swift"
-    echo "missing: OpenStack Swift (of pip, as scripts/swift-requirements.txt says; the S3 tests that need it say that they are skipped)" >&2
-fi
+python_environment swift "OpenStack Swift"
+python_environment moto "moto, the counterpart of CloudWatch Logs"

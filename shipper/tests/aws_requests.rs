@@ -17,7 +17,7 @@ use auditship::time::{SystemClock, Timestamp};
 use auditship::transport::authorized::Authorize as _;
 use base64::Engine as _;
 use http::Request;
-use python::{Program, environment};
+use python::{Program, moto};
 use serde_json::{Value, json};
 
 const BATCHES: u32 = 500;
@@ -70,7 +70,7 @@ impl Signing {
 
 impl Oracle {
     fn start(test: &str) -> Option<Self> {
-        let python = environment(test, "aws/requirements.txt")?;
+        let python = moto(test)?;
         Some(Self(Program::start(&python, "aws/oracle.py")))
     }
 

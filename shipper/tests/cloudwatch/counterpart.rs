@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use auditship::config::Environment;
 use serde_json::Value;
 
-use crate::python::{Program, environment};
+use crate::python::{Program, moto};
 
 /// CloudWatch Logs on loopback.
 pub(crate) struct Counterpart {
@@ -18,7 +18,7 @@ pub(crate) struct Counterpart {
 impl Counterpart {
     /// Starts it. `None` when it cannot be installed: then `test` has been called skipped.
     pub(crate) fn start(test: &str) -> Option<Self> {
-        let python = environment(test, "aws/requirements.txt")?;
+        let python = moto(test)?;
         let mut program = Program::start(&python, "aws/front.py");
         let port = program.line().parse().expect("a port");
         Some(Self {

@@ -1,27 +1,24 @@
-//! Counterparts that are written in Python: a virtual environment with pinned packages, kept below the target directory,
-//! and a program in it that ends with the test.
+//! Counterparts that are written in Python, in the environment that `scripts/test-deps.sh` makes below the target directory:
+//! a program in it ends with the test.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// Says on the run's own standard error, past the test harness, that `test` was skipped.
-pub(crate) fn skipped(test: &str, why: &str) {
-    let _unheard = writeln!(std::io::stderr(), "skipped: {test} ({why})");
-}
-
-/// The interpreter of a virtual environment with what `requirements` (a file beside the tests) names; made once, found
-/// again later. `None` when it cannot be made: then `test` has been called skipped.
-pub(crate) fn environment(test: &str, requirements: &str) -> Option<PathBuf> {
-    match installed(&source(requirements)) {
-        Ok(python) => Some(python),
-        Err(why) => {
-            skipped(test, &why);
-            None
-        }
+/// The interpreter that has moto and botocore. `None` when they are not installed: then `test` has been called skipped, on
+/// the run's own standard error, past the test harness.
+pub(crate) fn moto(test: &str) -> Option<PathBuf> {
+    // One level above the directory for temporary files is the target directory itself.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../test-deps/moto");
+    if folder.join("complete").is_file() {
+        return Some(folder.join("bin/python"));
     }
+    let _unheard = writeln!(
+        std::io::stderr(),
+        "skipped: {test} (moto is not installed: run scripts/test-deps.sh)"
+    );
+    None
 }
 
 /// A file of the tests' support folder.
@@ -29,63 +26,6 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/support")
         .join(name)
-}
-
-fn installed(requirements: &Path) -> Result<PathBuf, String> {
-    let wanted = fs::read(requirements).map_err(|error| format!("{}: {error}", requirements.display()))?;
-    let name = name_of(&wanted);
-    // One level above the directory for temporary files: the target directory itself.
-    let tools = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tools");
-    fs::create_dir_all(&tools).map_err(|error| format!("{}: {error}", tools.display()))?;
-    // Several test binaries may come at once: the first installs, the others wait for it.
-    let lock = File::create(tools.join("lock")).map_err(|error| error.to_string())?;
-    lock.lock().map_err(|error| error.to_string())?;
-    let folder = tools.join(name);
-    let (python, complete) = (folder.join("bin/python"), folder.join("complete"));
-    if complete.is_file() {
-        return Ok(python);
-    }
-    // What is left of an installation that did not end. That there is none is no error.
-    let _absent = fs::remove_dir_all(&folder);
-    run(
-        Command::new("python3").args(["-m", "venv"]).arg(&folder),
-        "python3 -m venv",
-    )?;
-    let mut pip = Command::new(&python);
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--retries",
-        "1",
-        "-r",
-    ]);
-    run(pip.arg(requirements), "pip install")?;
-    fs::write(complete, "").map_err(|error| error.to_string())?;
-    Ok(python)
-}
-
-/// Another list of packages is another environment.
-fn name_of(content: &[u8]) -> String {
-    let sum = content.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
-        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("python-{sum:016x}")
-}
-
-fn run(command: &mut Command, what: &str) -> Result<(), String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{what}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let last = said.lines().last().unwrap_or_default();
-    Err(format!("{what} failed: {last}"))
 }
 
 /// A running program. It ends when its standard input is closed, and that is with this value or the process.
