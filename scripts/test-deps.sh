@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need where it is missing: readelf, ext4 and XFS tools (power cut), libclang (the test that
+# Installs what the tests need where it is missing: readelf, ext4 and XFS tools (power cut), namespaces and keys (default endpoints), libclang (the test that
 # keeps the checked-in bindings equal to the header), Python (clouds' counterparts, which are installed below the target
 # directory), Ceph's gateway and OpenStack Swift (the S3 tests). Without root or without a network it says what is missing;
 # tests that need it say so.
@@ -12,6 +12,9 @@ need readelf binutils
 need xfs_io xfsprogs
 need mkfs.ext4 e2fsprogs
 need mount util-linux
+need unshare util-linux
+need ip iproute2
+need openssl openssl
 need ceph-mon ceph-mon
 need ceph-osd ceph-osd
 need radosgw radosgw
