@@ -77,3 +77,44 @@ pub fn metadata_transport() -> Result<HttpTransport, SendError> {
         reason: error.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use auditship_testkit::receiver::{Receiver, Reply};
+
+    use super::*;
+
+    fn get(url: &str) -> Request<Vec<u8>> {
+        Request::get(url).body(Vec::new()).unwrap()
+    }
+
+    #[test]
+    fn each_host_has_a_client_of_its_own() {
+        let receivers = [(); 2].map(|()| Receiver::start([], Reply::Status(204)));
+        let web = Web::new(RawConnection::default(), Environment::empty());
+        for receiver in receivers.iter().cycle().take(4) {
+            assert_eq!(web.send(&get(&receiver.url("/token"))).unwrap().status(), 204);
+        }
+        assert_eq!(web.clients.lock().unwrap().len(), 2);
+        for receiver in &receivers {
+            assert_eq!((receiver.requests().len(), receiver.connections()), (2, 1));
+        }
+    }
+
+    #[test]
+    fn the_proxy_is_chosen_by_the_host() {
+        let receiver = Receiver::start([], Reply::Status(204));
+        let environment =
+            Environment::from([("https_proxy", "socks5://p:1"), ("http_proxy", "socks5://p:1")]);
+        let web = Web::new(RawConnection::default(), environment);
+        assert_eq!(web.send(&get(&receiver.url("/"))).unwrap().status(), 204);
+        let error = web.send(&get("https://tokens.example/")).unwrap_err();
+        let SendError::NotSent { reason } = error else {
+            panic!("{error:?}")
+        };
+        assert!(
+            reason.starts_with("tokens.example: ") && reason.contains("SOCKS"),
+            "{reason}"
+        );
+    }
+}

@@ -12,7 +12,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use super::aws::RawAws;
 use super::check::Check;
 use super::connection::RawConnection;
-use super::{Compression, Destination, Format, cloudwatch_logs, file, gcs, http, s3};
+use super::{Compression, Destination, Format, cloudwatch_logs, file, gcs, google_cloud_logging, http, s3};
 use crate::config::Environment;
 use crate::transport::Transport;
 
@@ -22,6 +22,8 @@ use crate::transport::Transport;
 pub enum KindConfig {
     /// A local directory.
     File(file::Config),
+    /// Google Cloud Logging.
+    GoogleCloudLogging(Box<google_cloud_logging::Config>),
     /// Any HTTP endpoint.
     Http(Box<http::Config>),
     /// A log stream of Amazon CloudWatch Logs.
@@ -34,14 +36,21 @@ pub enum KindConfig {
 
 impl KindConfig {
     /// The kinds by the names they have in a configuration.
-    pub const KINDS: &'static [&'static str] =
-        &[file::KIND, http::KIND, cloudwatch_logs::KIND, s3::KIND, gcs::KIND];
+    pub const KINDS: &'static [&'static str] = &[
+        file::KIND,
+        http::KIND,
+        cloudwatch_logs::KIND,
+        s3::KIND,
+        gcs::KIND,
+        google_cloud_logging::KIND,
+    ];
 
     /// The keys of a kind's own, beside those that every destination has; `None` when there is no such kind.
     pub fn keys(kind: &str) -> Option<Vec<&'static str>> {
         let (s3, gcs) = (s3::RawConfig::keys(), gcs::RawConfig::keys());
         let groups: &[&[&str]] = match kind {
             file::KIND => &[file::RawConfig::KEYS],
+            google_cloud_logging::KIND => &[google_cloud_logging::RawConfig::KEYS, RawConnection::KEYS],
             http::KIND => &[http::RawConfig::KEYS, RawConnection::KEYS],
             cloudwatch_logs::KIND => &[
                 cloudwatch_logs::RawConfig::KEYS,
@@ -88,6 +97,9 @@ impl KindConfig {
             s3::KIND => from_raw::<s3::RawConfig>(table)?
                 .validate(environment)
                 .map(|config| Self::S3(Box::new(config))),
+            google_cloud_logging::KIND => from_raw::<google_cloud_logging::RawConfig>(table)?
+                .validate(environment)
+                .map(|config| Self::GoogleCloudLogging(Box::new(config))),
             _ => from_raw::<http::RawConfig>(table)?
                 .validate(environment)
                 .map(|config| Self::Http(Box::new(config))),
@@ -98,6 +110,7 @@ impl KindConfig {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::File(_) => file::KIND,
+            Self::GoogleCloudLogging(_) => google_cloud_logging::KIND,
             Self::Http(_) => http::KIND,
             Self::CloudWatchLogs(_) => cloudwatch_logs::KIND,
             Self::S3(_) => s3::KIND,
@@ -161,6 +174,7 @@ impl fmt::Debug for Route {
 pub fn build(config: &KindConfig) -> Result<Route, ConfigError> {
     match config {
         KindConfig::File(config) => Ok(file::route(config)),
+        KindConfig::GoogleCloudLogging(config) => google_cloud_logging::route(config),
         KindConfig::Http(config) => http::route(config),
         KindConfig::CloudWatchLogs(config) => cloudwatch_logs::route(config),
         KindConfig::S3(config) => s3::route(config),

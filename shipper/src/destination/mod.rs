@@ -24,6 +24,7 @@ mod contract;
 pub mod endpoint;
 pub mod file;
 pub mod gcs;
+pub mod google_cloud_logging;
 pub mod http;
 pub mod object;
 pub mod object_name;
