@@ -44,3 +44,4 @@ python_environment() {
 }
 python_environment swift "OpenStack Swift"
 python_environment moto "moto, the counterpart of CloudWatch Logs"
+python_environment google "Google's client library, the judge of requests to Cloud Logging"

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::python::{Program, environment};
+use super::python::{Program, google};
 
 /// What it finds in one request.
 #[derive(Debug, serde::Deserialize)]
@@ -21,7 +21,7 @@ pub(crate) struct Judge(Program);
 impl Judge {
     /// `None` when it cannot be installed: then `test` has been called skipped.
     pub(crate) fn start(test: &str) -> Option<Self> {
-        let python = environment(test, "google/requirements.txt")?;
+        let python = google(test)?;
         Some(Self(Program::start(&python, "google/oracle.py")))
     }
 

@@ -6,17 +6,28 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// The interpreter that has moto and botocore. `None` when they are not installed: then `test` has been called skipped, on
-/// the run's own standard error, past the test harness.
+/// The interpreter that has moto and botocore. `None` when they are not installed: then `test` has been called skipped.
 pub(crate) fn moto(test: &str) -> Option<PathBuf> {
+    environment(test, "moto")
+}
+
+/// The interpreter that has Google's client library. `None` when it is not installed: then `test` has been called skipped.
+pub(crate) fn google(test: &str) -> Option<PathBuf> {
+    environment(test, "google")
+}
+
+/// The interpreter of an environment, or word of its absence on the run's own standard error, past the test harness.
+fn environment(test: &str, name: &str) -> Option<PathBuf> {
     // One level above the directory for temporary files is the target directory itself.
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../test-deps/moto");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("../test-deps")
+        .join(name);
     if folder.join("complete").is_file() {
         return Some(folder.join("bin/python"));
     }
     let _unheard = writeln!(
         std::io::stderr(),
-        "skipped: {test} (moto is not installed: run scripts/test-deps.sh)"
+        "skipped: {test} ({name} is not installed: run scripts/test-deps.sh)"
     );
     None
 }
