@@ -1,4 +1,5 @@
 //! Running the built binary.
+#![allow(dead_code, reason = "each test takes what it needs of it")]
 
 use std::process::{Command, Stdio};
 

@@ -124,6 +124,10 @@ impl HttpConnector for Client {
 #[derive(Debug)]
 pub(super) struct ThreadSleep;
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "AWS's own pauses between two tries, on the thread that awaits them"
+)]
 impl AsyncSleep for ThreadSleep {
     fn sleep(&self, duration: Duration) -> Sleep {
         // Polled only when what it is raced against is not ready, and that always is: see `Client`.

@@ -1,7 +1,6 @@
 //! Numbers that a double cannot hold.
 
 use super::super::payload;
-use super::*;
 
 fn written(json: &str) -> String {
     let mut out = Vec::new();
