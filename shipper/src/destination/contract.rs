@@ -33,6 +33,12 @@ pub(super) struct Subject {
     pub(super) answers: Vec<(Response<Vec<u8>>, u32, Class)>,
 }
 
+/// An object inside of a request.
+pub(super) struct Part {
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+}
+
 /// How records lie in a plain body, and what of it the API counts against its limits.
 #[derive(Clone, Copy)]
 pub(super) enum Layout {
@@ -41,7 +47,7 @@ pub(super) enum Layout {
     /// As [`Layout::Lines`], in an object that is a part of the request.
     Part {
         /// The object's name and its bytes as an independent reader of the API's requests finds them.
-        read: fn(&::http::Request<Vec<u8>>) -> (String, Vec<u8>),
+        read: fn(&::http::Request<Vec<u8>>) -> Part,
     },
     /// In a request of the API's own ([`Format::Native`]).
     Own {
@@ -63,7 +69,7 @@ impl Layout {
     /// The body of the batch in its request, plain.
     fn plain(self, request: &::http::Request<Vec<u8>>, compression: Compression) -> Vec<u8> {
         match self {
-            Self::Part { read } => plain(&read(request).1, compression),
+            Self::Part { read } => plain(&read(request).bytes, compression),
             Self::Lines | Self::Own { .. } => plain(request.body(), compression),
         }
     }
@@ -343,7 +349,7 @@ fn the_journal_beats_the_configuration(subject: &Subject) {
                 continue;
             }
             if let Layout::Part { read } = subject.layout {
-                assert_eq!(read(&request).0, attempt.name);
+                assert_eq!(read(&request).name, attempt.name);
                 continue;
             }
             let name = attempt.name.as_bytes();

@@ -9,7 +9,7 @@ use super::*;
 use crate::config::Environment;
 use crate::credentials::CredentialError;
 use crate::destination::check::{self, Finding};
-use crate::destination::contract::{self, Class, Layout, Lines, Subject};
+use crate::destination::contract::{self, Class, Layout, Lines, Part, Subject};
 use crate::destination::object::Found;
 use crate::destination::{Attempt, KindConfig};
 use crate::time::ManualClock;
@@ -157,9 +157,12 @@ fn parts(request: &Request<Vec<u8>>) -> (Value, HeaderMap, Vec<u8>) {
     (serde_json::from_slice(&resource).unwrap(), head, data)
 }
 
-fn object_of(request: &Request<Vec<u8>>) -> (String, Vec<u8>) {
-    let (resource, _, data) = parts(request);
-    (resource["name"].as_str().unwrap().to_owned(), data)
+fn object_of(request: &Request<Vec<u8>>) -> Part {
+    let (resource, _, bytes) = parts(request);
+    Part {
+        name: resource["name"].as_str().unwrap().to_owned(),
+        bytes,
+    }
 }
 
 #[test]
@@ -465,7 +468,7 @@ fn a_name_that_is_taken_is_looked_at() {
     ] {
         let (outcome, sent) = send(&gcs, vec![taken(first), look]);
         assert_eq!(contract::class(&outcome), class, "{outcome:?}");
-        let name = object_of(&sent[0]).0.replace('/', "%2F");
+        let name = object_of(&sent[0]).name.replace('/', "%2F");
         assert_eq!(sent[1].method(), Method::GET);
         assert_eq!(
             sent[1].uri().to_string(),
