@@ -83,7 +83,7 @@ fn serve(stream: TcpStream, counts: &Counts) -> io::Result<()> {
         counts.requests.fetch_add(1, Ordering::Relaxed);
         counts.body_bytes.fetch_add(body, Ordering::Relaxed);
         let length = answer.len();
-        let head = "HTTP/1.1 200 OK\r\nx-amzn-RequestId: sink\r\nContent-Length:";
+        let head = "HTTP/1.1 200 OK\r\nx-amzn-RequestId: sink\r\nETag: \"sink\"\r\nContent-Length:";
         output.write_all(format!("{head} {length}\r\n\r\n{answer}").as_bytes())?;
     }
 }
