@@ -47,6 +47,7 @@ soak: ## The long tests at full length
 bench: ## Cost of ingest and of shipping against baselines in the same run, memory and opening with a backlog (15 GB of disk)
 	$(CARGO) run --release --locked -p auditship-benches --bin ingest -- --check
 	$(CARGO) run --release --locked -p auditship-benches --bin shipping -- --check
+	$(CARGO) run --release --locked -p auditship-benches --bin clouds -- --check
 	$(CARGO) run --release --locked -p auditship-benches --bin backlog -- drain 500MB
 	$(CARGO) run --release --locked -p auditship-benches --bin backlog -- drain 5GB
 	$(CARGO) run --release --locked -p auditship-benches --bin backlog -- open 10GB
