@@ -243,6 +243,24 @@ proptest! {
     }
 }
 
+/// Where lengths take three bytes each, the bound has no room to spare from shorter ones.
+#[test]
+fn large_and_deep_records_are_not_underestimated() {
+    for levels in [1, 10, 30] {
+        for is_list in [false, true] {
+            let text = Value::from("x".repeat(100_000));
+            let object = (0..levels).fold(json!({ "a": text }), |inner, _| match is_list {
+                true => json!({ "a": [inner] }),
+                false => json!({ "a": inner }),
+            });
+            let json = object.to_string();
+            let weight = write(json.as_bytes(), &mut Count::default()).weight;
+            let real = struct_weight(&object) as u64;
+            assert!(weight >= real, "{weight} < {real} at {levels} levels");
+        }
+    }
+}
+
 #[test]
 fn a_record_is_taken_up_to_256_kib_of_the_api_s_form() {
     let logging = logging("");
