@@ -125,7 +125,7 @@ impl Compression {
 const STAGE: usize = 64 * 1024;
 
 /// Builds a body of `records`, each one JSON value without a newline. A destination with a request of its own
-/// ([`Format::Native`]) writes it with a [`BodyWriter`]; here it is laid out as an array.
+/// ([`Format::Native`]) writes it piece by piece; here it is laid out as an array.
 ///
 /// # Errors
 /// Whatever the compressor gives; only want of memory is known to do so.

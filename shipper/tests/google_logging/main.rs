@@ -1,7 +1,6 @@
 //! Google Cloud Logging: every request by Google's own types, and a whole run against a fake that answers partial errors.
 
 #[path = "../cli_support/mod.rs"]
-#[expect(dead_code, reason = "other tests use all of it")]
 mod cli_support;
 mod fake;
 mod oracle;

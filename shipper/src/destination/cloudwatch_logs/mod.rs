@@ -2,7 +2,7 @@
 //!
 //! # In scope
 //! The request of the API (JSON 1.1), its limits, what each of its answers says of each record, and the log stream and
-//! group that are missing ([`create`]).
+//! group that are missing (`create.rs`).
 //!
 //! # Out of scope
 //! Keys and signatures: [`AuthorizedTransport`] signs at each sending.
@@ -10,7 +10,7 @@
 //! # Invariants
 //! 1. A 200 is no receipt: events that are too old, too new or older than the group's retention are left out of it and
 //!    named by index (`rejectedLogEventsInfo`). Indices count in the order of the request, which is sorted by time
-//!    ([`order`]); verdicts are given in the order of the batch. A 200 that is not of AWS (`x-amzn-RequestId`) says nothing.
+//!    (`order.rs`); verdicts are given in the order of the batch. A 200 that is not of AWS (`x-amzn-RequestId`) says nothing.
 //! 2. The API knows no name for a batch: what may be stored and is sent again may be stored twice. The records are the
 //!    same to the byte, so `dedup auditship.spool, auditship.epoch, auditship.seq` removes them when the log is read.
 //! 3. What stands in a request depends on the batch and its journalled attempt, never on the moment of the sending.
@@ -24,7 +24,7 @@
 //!   too old for its own time, *all* of the batch get the new one: single ones would be 14 days away from their
 //!   neighbours, and no request may span more than 24 hours. Records that are too new are stamped one by one, since
 //!   their neighbours are at most 24 hours older than they, and `made_at` lies in between. What is rejected nevertheless
-//!   (the batch waited for longer than [`order::MARGIN`], or the group keeps events for less) becomes a dead letter.
+//!   (the batch waited for longer than the hour that restamping leaves, or the group keeps events for less) becomes a dead letter.
 
 mod check;
 mod config;

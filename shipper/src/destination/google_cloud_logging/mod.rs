@@ -5,12 +5,12 @@
 //! severity by outcome, `httpRequest` from ECS fields; what the API's partial errors say of each entry.
 //!
 //! # Out of scope
-//! Tokens: [`crate::credentials::google`]. Which VM this is, when nobody says: [`resource`], at the first sending.
+//! Tokens: [`crate::credentials::google`]. Which VM this is, when nobody says: `resource.rs`, at the first sending.
 //!
 //! # Invariants
 //! 1. `insertId` and timestamp are the record's own, the same in every sending: what comes twice is shown once.
 //! 2. `partialSuccess` is always set: a record is delivered when the API accepted it, whatever became of its neighbours.
-//! 3. No number is changed: what a double cannot hold is a text ([`payload`]).
+//! 3. No number is changed: what a double cannot hold is a text (`payload.rs`).
 //! 4. An entry older than the log's bucket keeps is accepted by the API and not stored there: it does not count as stored.
 
 mod check;
