@@ -197,7 +197,7 @@ fn what_is_made_is_made_as_configured() {
 #[test]
 fn a_question_of_a_check_makes_nothing() {
     let to = cloudwatch(AUTO);
-    let scripted = ScriptedTransport::new([error(MISSING)], Step::Tls);
+    let scripted = ScriptedTransport::new([error(MISSING)], ok());
     let creating = Creating::new(Arc::new(scripted.clone()), to.config.clone());
     crate::destination::check::run(&to, &creating);
     assert_eq!(operations(&scripted), ["PutLogEvents"]);
