@@ -42,6 +42,7 @@ test: ## Installs what the tests need and runs them all
 soak: ## The long tests at full length
 	scripts/test-deps.sh
 	AUDITSHIP_SOAK=1 $(CARGO) test --locked --workspace -- --nocapture soak
+	$(CARGO) test --locked -p auditship --features aws-profiles --test profiles
 
 .PHONY: bench
 bench: ## Cost of ingest and of shipping against baselines in the same run, memory and opening with a backlog (15 GB of disk)

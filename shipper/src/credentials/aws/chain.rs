@@ -166,6 +166,13 @@ impl Chain {
             CredentialsError::ProviderError(_) if reason.contains("dispatch failure") => {
                 CredentialError::Unreachable { source, reason }
             }
+            _ if reason.contains("cargo feature") => CredentialError::Refused {
+                source,
+                reason: String::from(
+                    "it has `credential_process` or single sign-on, for which this auditship was not built: build it with \
+                     `--features aws-profiles`, or give keys in another way",
+                ),
+            },
             _ => CredentialError::Refused { source, reason },
         }
     }
