@@ -24,11 +24,15 @@ enum Run {
     Here,
     /// By this function below.
     By(&'static str),
+    /// By the test in this file, which has this text.
+    Elsewhere(&'static str, &'static str),
+    /// It is the name of a command, which another line calls.
+    Name,
     /// The run of the tests is this command.
     Always,
 }
 
-const COMMANDS: [(&str, Run); 18] = [
+const COMMANDS: [(&str, Run); 20] = [
     ("make demo", Run::By("the_demo_ships_the_sample_log")),
     ("make test", Run::Always),
     (
@@ -55,7 +59,12 @@ const COMMANDS: [(&str, Run); 18] = [
         "auditship iam",
         Run::By("the_destinations_of_the_readme_are_asked"),
     ),
-    ("auditship status", Run::Here),
+    ("auditship status", Run::Name),
+    ("auditship resume", Run::Name),
+    (
+        "auditship ship audit.ndjson --to s3://bucket/prefix",
+        Run::Elsewhere("shipper/tests/s3/shipping.rs", "\"s3://"),
+    ),
     ("auditship ship audit.ndjson --to /srv/audit", Run::Here),
     ("auditship status /var/lib/auditship/audit", Run::Here),
     ("auditship pause siem --spool /var/lib/auditship/audit", Run::Here),
@@ -138,11 +147,21 @@ fn every_command_of_the_readme_is_run() {
     );
     let this = fs::read_to_string(workspace().join("tests/readme.rs")).unwrap();
     for (command, run) in COMMANDS {
-        if let Run::By(function) = run {
-            assert!(
+        match run {
+            Run::By(function) => assert!(
                 this.contains(&format!("fn {function}()")),
                 "{command}: no test {function}"
-            );
+            ),
+            Run::Elsewhere(file, text) => {
+                let test = fs::read_to_string(workspace().join(file)).unwrap();
+                assert!(test.contains(text), "{command}: not in {file}");
+            }
+            Run::Name => {
+                let call = format!("{command} ");
+                let is_called = |(other, run): &(&str, Run)| other.starts_with(&call) && *run == Run::Here;
+                assert!(COMMANDS.iter().any(is_called), "{command}: never called");
+            }
+            Run::Here | Run::Always => {}
         }
     }
 
@@ -150,8 +169,7 @@ fn every_command_of_the_readme_is_run() {
     spool_of_the_readme(&scratch);
     fs::write(scratch.path("audit.ndjson"), "{\"event\":{\"id\":\"1\"}}\n").unwrap();
     for (command, run) in COMMANDS {
-        // Without a spool it is the name of a command, no call.
-        if run != Run::Here || command == "auditship status" {
+        if run != Run::Here {
             continue;
         }
         let output = auditship(&scratch, command);
