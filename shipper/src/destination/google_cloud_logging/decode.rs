@@ -2,8 +2,9 @@
 //!
 //! | answer | outcome | because |
 //! |---|---|---|
-//! | 200 with a JSON object that has no `error` | stored; an entry older than `retention` at the batch's making is rejected | the API accepts such an entry and its bucket does not keep it |
+//! | 200 with a JSON object that has no `error` | stored, but see below for entries of another time | |
 //! | any status with `WriteLogEntriesPartialErrors` | a verdict for each entry, see below | the others are written |
+//! | 400, 403 whose body is cut | unclear; too large when it is cut for its size | which entries are written is in the part that lacks |
 //! | 400 "Request payload size exceeds ..." , 413 | too large | |
 //! | any other 400, any other 4xx | refused | without details nothing is written: some entry may be the cause |
 //! | 401 | auth | the token |
@@ -16,7 +17,7 @@
 //!
 //! | an entry's code | verdict |
 //! |---|---|
-//! | absent | stored |
+//! | absent | stored; rejected when it is older than `retention` or more than 24 hours ahead: the API accepts such an entry and its bucket does not keep it |
 //! | 3, 5, 6, 9, 11, 12, 15 | rejected: this entry will never be taken |
 //! | 7, 16 (permission, identity) | again; when it is every entry, the batch is refused for it: auth |
 //! | 1, 2, 4, 8, 10, 13, 14, any other | again |
@@ -26,10 +27,12 @@ use std::time::Duration;
 use ::http::Response;
 use serde_json::Value;
 
-use crate::destination::reply::{excerpt, retry_after};
-use crate::destination::{Batch, Outcome, Verdict};
+use crate::destination::reply::{date, excerpt, retry_after};
+use crate::destination::{Batch, Outcome, Record, Verdict};
 use crate::time::Timestamp;
+use crate::transport::BodyCut;
 use crate::transport::authorized::ClockSkew;
+use crate::transport::http::MAX_BODY;
 
 /// What the words of an outcome name.
 pub(super) struct Named<'a> {
@@ -45,34 +48,54 @@ pub(super) const ROLE: &str = "roles/logging.logWriter";
 
 /// Pure: of the answer, the number of records and their times.
 pub(super) fn decode(named: &Named<'_>, batch: &Batch<'_>, response: &Response<Vec<u8>>) -> Outcome {
+    // By the API's clock: a batch may have waited for long, and ours may be off.
+    let now = date(response.headers()).unwrap_or(batch.attempt.made_at);
+    let kept = |record: &Record<'_>| kept(named, record.entry.time, now);
     match answer(named, batch.records.len(), response) {
-        Outcome::Stored => kept(named, batch),
+        Outcome::Stored if batch.records.iter().all(|record| kept(record) == Verdict::Stored) => {
+            Outcome::Stored
+        }
+        Outcome::Stored => Outcome::Verdicts(batch.records.iter().map(kept).collect()),
+        Outcome::Verdicts(verdicts) => {
+            let judged = verdicts.into_iter().zip(batch.records);
+            let judged = judged.map(|(verdict, record)| match verdict {
+                Verdict::Stored => kept(record),
+                verdict => verdict,
+            });
+            Outcome::Verdicts(judged.collect())
+        }
         outcome => outcome,
     }
 }
 
-/// All are accepted; those that are older than the bucket keeps are not stored.
-fn kept(named: &Named<'_>, batch: &Batch<'_>) -> Outcome {
+/// The furthest that an entry may be ahead.
+const MAX_AHEAD: Duration = Duration::from_secs(24 * 3600);
+
+/// An entry of `time` is accepted: whether its bucket keeps it, `now` by the API's clock.
+fn kept(named: &Named<'_>, time: Timestamp, now: Timestamp) -> Verdict {
     let retention = i64::try_from(named.retention.as_nanos()).unwrap_or(i64::MAX);
-    let oldest = Timestamp(batch.attempt.made_at.0.saturating_sub(retention));
-    if batch.records.iter().all(|record| record.entry.time >= oldest) {
-        return Outcome::Stored;
-    }
-    let days = named.retention.as_secs() / 86_400;
-    let verdicts = batch.records.iter().map(|record| {
-        if record.entry.time >= oldest {
-            return Verdict::Stored;
-        }
-        Verdict::Rejected {
+    if time.0 < now.0.saturating_sub(retention) {
+        let days = named.retention.as_secs() / 86_400;
+        return Verdict::Rejected {
             code: String::from("older_than_retention"),
             reason: format!(
                 "accepted and passed on to sinks, but of {} and so older than the {days} days that the log's bucket \
                  keeps: if it keeps entries longer, set `retention` to that",
-                record.entry.time.to_rfc3339()
+                time.to_rfc3339()
             ),
-        }
-    });
-    Outcome::Verdicts(verdicts.collect())
+        };
+    }
+    if time > now.plus(MAX_AHEAD) {
+        return Verdict::Rejected {
+            code: String::from("too_far_ahead"),
+            reason: format!(
+                "accepted and passed on to sinks, but of {} and so more than 24 hours ahead, which the log's bucket does \
+                 not keep: check the clock of its source",
+                time.to_rfc3339()
+            ),
+        };
+    }
+    Verdict::Stored
 }
 
 /// What an answer to a request of `count` entries says, whatever they are.
@@ -85,6 +108,17 @@ pub(super) fn answer(named: &Named<'_>, count: usize, response: &Response<Vec<u8
             (Value::Object(_), None) => Outcome::Stored,
             _ => Outcome::Unclear {
                 reason: String::from("200, but not the API's answer: does something else answer there?"),
+            },
+        };
+    }
+    // The details of a partial success may be in what is missing.
+    if matches!(code, 400 | 403) && response.extensions().get() == Some(&BodyCut) {
+        return match response.body().len() < MAX_BODY {
+            true => Outcome::Unclear {
+                reason: format!("{code}, and the answer broke off"),
+            },
+            false => Outcome::TooLarge {
+                reason: format!("{code}, and the answer has more verdicts than can be read at a time"),
             },
         };
     }

@@ -11,7 +11,8 @@
 //! 1. `insertId` and timestamp are the record's own, the same in every sending: what comes twice is shown once.
 //! 2. `partialSuccess` is always set: a record is delivered when the API accepted it, whatever became of its neighbours.
 //! 3. No number is changed: what a double cannot hold is a text (`payload.rs`).
-//! 4. An entry older than the log's bucket keeps is accepted by the API and not stored there: it does not count as stored.
+//! 4. An entry older than the log's bucket keeps, or more than 24 hours ahead, is accepted by the API and not stored there: it
+//!    does not count as stored.
 
 mod check;
 mod config;
