@@ -77,6 +77,18 @@ impl ClockSkew {
         format!("this host's clock is {how_far} {side} the receiver's: set it right (NTP)")
     }
 
+    /// What the answer to a check that went well says of this host's clock.
+    pub(crate) fn note(response: &Response<Vec<u8>>) -> String {
+        match response.extensions().get::<Self>() {
+            None if !response.headers().contains_key(header::DATE) => String::new(),
+            Some(skew) => format!(
+                "; {}, requests are timed by the receiver's until then",
+                skew.explain()
+            ),
+            None => String::from("; this host's clock is right"),
+        }
+    }
+
     fn is_notable(self) -> bool {
         Duration::from_nanos(self.ahead.unsigned_abs()) > Self::NOTABLE
     }

@@ -14,6 +14,7 @@ use crate::destination::aws::{error_code, error_message};
 use crate::destination::check::{Answer, Check, Finding, Step};
 use crate::destination::{Attempt, Batch, Destination as _};
 use crate::time::Timestamp;
+use crate::transport::authorized::ClockSkew;
 
 impl Check for CloudWatchLogs {
     fn next(&self, answers: &[Answer]) -> Step {
@@ -29,7 +30,7 @@ impl Check for CloudWatchLogs {
             Some(Err(error)) => return Step::Found(Finding::unanswered(error)),
         };
         if response.status() == StatusCode::OK {
-            return Step::Found(self.answered(rejected(response, 1)));
+            return Step::Found(self.answered(rejected(response, 1), &ClockSkew::note(response)));
         }
         if error_code(response) == "ResourceNotFoundException"
             && let Some(finding) = self.would_be_made(&error_message(response))
@@ -59,14 +60,14 @@ impl CloudWatchLogs {
         .into_bytes()
     }
 
-    fn answered(&self, rejected: Result<super::decode::Rejected, Unreadable>) -> Finding {
+    fn answered(&self, rejected: Result<super::decode::Rejected, Unreadable>, clock: &str) -> Finding {
         let target = self.target();
         match rejected {
             Ok(rejected) if rejected.too_old == 1 || rejected.expired == 1 => Finding::Ready {
-                proven: format!("records may be put into {target}"),
+                proven: format!("records may be put into {target}{clock}"),
             },
             Ok(_) => Finding::Reachable {
-                proven: format!("records may be put into {target}"),
+                proven: format!("records may be put into {target}{clock}"),
                 open: String::from(
                     "whether this is CloudWatch Logs: it took an event of 1970, which CloudWatch Logs does not",
                 ),

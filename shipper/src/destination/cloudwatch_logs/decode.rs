@@ -158,12 +158,14 @@ fn accepted(config: &Config, batch: &Batch<'_>, response: &Response<Vec<u8>>) ->
             };
         }
     };
+    let clock = response.extensions().get::<ClockSkew>();
+    let clock = clock.map_or(String::new(), |skew| format!(" ({})", skew.explain()));
     let mut verdicts = vec![Verdict::Stored; batch.records.len()];
     for (index, (time, place)) in order::order(config, batch).into_iter().enumerate() {
         if let (Some((code, reason)), Some(verdict)) = (rejected.of(index), verdicts.get_mut(place)) {
             *verdict = Verdict::Rejected {
                 code: code.to_owned(),
-                reason: explained(batch, time, place, reason),
+                reason: explained(batch, time, place, reason) + &clock,
             };
         }
     }

@@ -3,6 +3,7 @@
 use super::{GoogleCloudLogging, decode};
 use crate::destination::Outcome;
 use crate::destination::check::{Answer, Check, Finding, Step};
+use crate::transport::authorized::ClockSkew;
 
 impl Check for GoogleCloudLogging {
     fn next(&self, answers: &[Answer]) -> Step {
@@ -14,9 +15,10 @@ impl Check for GoogleCloudLogging {
         Step::Found(match decode::answer(&self.named(), 1, response) {
             Outcome::Stored => Finding::Ready {
                 proven: format!(
-                    "{} takes entries for {} from us (a dry run: nothing was written)",
+                    "{} takes entries for {} from us (a dry run: nothing was written){}",
                     self.frame.url.host().unwrap_or_default(),
-                    self.log_name
+                    self.log_name,
+                    ClockSkew::note(response)
                 ),
             },
             outcome => Finding::failed(outcome),

@@ -290,6 +290,27 @@ fn verdicts(keys: &str, times: &[i64], info: &str) -> Vec<Option<String>> {
 }
 
 #[test]
+fn a_clock_that_makes_events_too_new_is_named() {
+    let rows = Rows::new([(10, "{}")]);
+    let attempt = attempt(0);
+    let batch = Batch {
+        records: &rows.records(),
+        attempt: &attempt,
+    };
+    let mut answer = ok("{\"rejectedLogEventsInfo\":{\"tooNewLogEventStartIndex\":0}}");
+    answer.extensions_mut().insert(ClockSkew {
+        ahead: -10_800_000_000_000,
+    });
+    let outcome = cloudwatch("").decode(&batch, &answer);
+    assert!(
+        matches!(&outcome, Outcome::Verdicts(verdicts)
+            if matches!(&verdicts[0], Verdict::Rejected { reason, .. }
+                if reason.contains("this host's clock is 3 h ahead of"))),
+        "{outcome:?}"
+    );
+}
+
+#[test]
 fn what_is_rejected_is_found_in_the_order_of_the_batch() {
     let [old, expired, new] =
         ["tooOldLogEvent", "expiredLogEvent", "tooNewLogEvent"].map(|code| Some(String::from(code)));
@@ -445,6 +466,15 @@ fn a_check_asks_with_an_event_that_is_never_kept() {
         let answer = ok(&format!("{{\"rejectedLogEventsInfo\":{{\"{info}\":1}}}}"));
         assert!(matches!(found("", Ok(answer)), Finding::Ready { .. }));
     }
+    let mut skewed = ok("{\"rejectedLogEventsInfo\":{\"tooOldLogEventEndIndex\":1}}");
+    skewed.extensions_mut().insert(ClockSkew {
+        ahead: 7_200_000_000_000,
+    });
+    let finding = found("", Ok(skewed));
+    assert!(
+        matches!(&finding, Finding::Ready { proven } if proven.contains("clock is 120 min behind")),
+        "{finding:?}"
+    );
     // It says that it kept what no CloudWatch Logs keeps.
     assert!(matches!(found("", Ok(ok("{}"))), Finding::Reachable { .. }));
     let no_group = || Ok(aws(400, "ResourceNotFoundException", NO_GROUP));

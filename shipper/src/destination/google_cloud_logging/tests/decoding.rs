@@ -112,6 +112,21 @@ fn what_cannot_be_understood_is_not_taken_for_stored() {
     );
 }
 
+#[test]
+fn what_is_cut_may_have_had_verdicts() {
+    let cut = |bytes: usize, status: u16| {
+        let mut response = partial(status, json!({ "1": { "code": 3 } }));
+        response.body_mut().resize(bytes, b' ');
+        response.extensions_mut().insert(crate::transport::BodyCut);
+        class(&decoded("", &response))
+    };
+    for status in [400, 403] {
+        assert_eq!(cut(100, status), Class::Unclear);
+        // The same again would bring the same; fewer entries have fewer verdicts.
+        assert_eq!(cut(crate::transport::http::MAX_BODY, status), Class::TooLarge);
+    }
+}
+
 fn error(status: u16, word: &str, message: &str, details: Value) -> Response<Vec<u8>> {
     let body = json!({ "error": { "code": status, "status": word, "message": message, "details": details } });
     answer(status, &[], &body.to_string())
@@ -243,6 +258,58 @@ fn an_entry_that_its_bucket_does_not_keep_is_not_stored() {
     assert_eq!(outcome("retention = \"365d\"", 364), Outcome::Stored);
 }
 
+/// The code of each verdict on records of 1970 whose batch was made `made_at` days later; stored has none.
+fn codes(made_at: i64, response: &Response<Vec<u8>>) -> Vec<String> {
+    let lines = Lines::new([b"{}".to_vec(), b"{}".to_vec()]);
+    let logging = logging("");
+    let attempt = Attempt {
+        made_at: Timestamp(made_at * 86_400_000_000_000),
+        ..crate::destination::contract::attempt(&logging, &lines)
+    };
+    let batch = Batch {
+        records: &lines.records(),
+        attempt: &attempt,
+    };
+    match logging.decode(&batch, response) {
+        Outcome::Stored => vec![String::new(); 2],
+        Outcome::Verdicts(verdicts) => verdicts
+            .into_iter()
+            .map(|verdict| match verdict {
+                Verdict::Stored => String::new(),
+                Verdict::Rejected { code, .. } => code,
+                Verdict::Retry { .. } => String::from("again"),
+            })
+            .collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_accepted_beside_a_partial_error_may_not_be_kept_either() {
+    let response = partial(400, json!({ "0": { "code": 3, "message": "why" } }));
+    assert_eq!(codes(31, &response), ["INVALID_ARGUMENT", "older_than_retention"]);
+    assert_eq!(codes(29, &response), ["INVALID_ARGUMENT", ""]);
+}
+
+#[test]
+fn how_old_an_entry_is_the_answer_says_and_not_the_batch_that_waited() {
+    let dated = |date| answer(200, &[("date", date)], "{}");
+    assert_eq!(codes(1, &dated("Fri, 30 Jan 1970 00:00:00 GMT")), ["", ""]);
+    let late = dated("Sun, 01 Feb 1970 00:00:00 GMT");
+    assert_eq!(codes(1, &late), ["older_than_retention", "older_than_retention"]);
+    // Ours was ahead when the batch was made.
+    assert_eq!(codes(400, &dated("Fri, 30 Jan 1970 00:00:00 GMT")), ["", ""]);
+}
+
+#[test]
+fn an_entry_of_the_day_after_tomorrow_is_accepted_and_not_stored() {
+    let accepted = answer(200, &[], "{}");
+    assert_eq!(codes(-1, &accepted), ["too_far_ahead", "too_far_ahead"]);
+    assert_eq!(codes(0, &accepted), ["", ""]);
+    let dated = answer(200, &[("date", "Wed, 31 Dec 1969 00:00:00 GMT")], "{}");
+    assert_eq!(codes(0, &dated), ["too_far_ahead", "too_far_ahead"]);
+}
+
 #[test]
 fn a_check_is_a_dry_run() {
     let logging = logging("envelope = '{\"data\": {{{ log_message }}}}'\nlabels = \"job=engflow_logs\"");
@@ -263,6 +330,15 @@ fn a_check_is_a_dry_run() {
         panic!("not ready")
     };
     assert!(proven.contains("nothing was written"), "{proven}");
+    let mut skewed = answer(200, &[], "{}");
+    skewed.extensions_mut().insert(ClockSkew {
+        ahead: 7_200_000_000_000,
+    });
+    let finding = judge(Ok(skewed));
+    assert!(
+        matches!(&finding, Finding::Ready { proven } if proven.contains("clock is 120 min behind")),
+        "{finding:?}"
+    );
     for (status, part) in [
         (401, "check the credentials"),
         (403, "roles/logging.logWriter"),
