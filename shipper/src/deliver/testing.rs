@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::destination::{
     Batch, BodyDigest, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits,
-    Outcome, Permissions, Verdict,
+    Outcome, Permissions, Record, Verdict,
 };
 use crate::time::Timestamp;
 use crate::transport::SendError;
@@ -22,6 +22,8 @@ pub(in crate::deliver) struct Plain {
     pub(in crate::deliver) limits: Limits,
     pub(in crate::deliver) fingerprint: Fingerprint,
     pub(in crate::deliver) format: Format,
+    /// What every record weighs beside its JSON: an escape, an envelope.
+    pub(in crate::deliver) weight: u64,
 }
 
 impl Default for Plain {
@@ -38,6 +40,7 @@ impl Default for Plain {
             },
             fingerprint: [1; 16],
             format: Format::Ndjson,
+            weight: 0,
         }
     }
 }
@@ -53,6 +56,10 @@ impl Destination for Plain {
 
     fn limits(&self) -> Limits {
         self.limits
+    }
+
+    fn size(&self, record: &Record<'_>) -> u64 {
+        record.json.len() as u64 + self.weight
     }
 
     fn fingerprint(&self) -> Fingerprint {
@@ -77,11 +84,7 @@ impl Destination for Plain {
                 b','
             });
         }
-        let sum: u64 = batch
-            .records
-            .iter()
-            .map(|record| record.json.len() as u64 + 1)
-            .sum();
+        let sum: u64 = batch.records.iter().map(|record| self.size(record) + 1).sum();
         assert!(
             sum <= self.limits.bytes || batch.records.len() == 1,
             "a request inside the limits"

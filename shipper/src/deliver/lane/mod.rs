@@ -570,8 +570,8 @@ impl Lane {
             return Ok(Ok(()));
         };
         let reason = format!(
-            "the record has {} bytes of JSON, more than the {limit} that {} takes",
-            record.json.len(),
+            "the record weighs {} bytes in a request, more than the {limit} that {} takes",
+            self.settings.destination.size(&record),
             self.settings.destination.kind()
         );
         let letter = DeadLetter {

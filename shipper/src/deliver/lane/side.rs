@@ -354,7 +354,7 @@ impl Lane {
         let (mut taken, mut chosen) = (0, Rows::default());
         let mut records = Vec::new();
         for (place, record) in rows.iter() {
-            match packer.offer(record.json.len() as u64, record.entry.time) {
+            match packer.offer(self.settings.destination.size(&record), record.entry.time) {
                 Fit::Taken => {
                     // At most as many as a retry's list holds.
                     let at = u32::try_from(records.len()).unwrap_or(u32::MAX);

@@ -603,6 +603,25 @@ fn retried_dead_letters_move_to_delivered_and_those_refused_again_stay() {
 }
 
 #[test]
+fn retried_dead_letters_weigh_what_the_destination_says() {
+    let mut world = World::new(Handle::Idempotent);
+    // Two records fit into a request of 400 bytes.
+    world.destination.limits.record_bytes = 200;
+    world.destination.weight = 150;
+    world.dead_letter_rate = 1_000_000;
+    world.fill(6);
+    world.receiver.rejected = (0..6).collect();
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!(world.letters().len(), 6);
+    world.receiver.rejected.clear();
+    lane.retry_dead_letters(None, 5).unwrap();
+    // A request that is outside the limits fails where it is encoded.
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!((lane.snapshot().counts.delivered, world.letters()), (6, vec![]));
+}
+
+#[test]
 fn records_that_are_gone_when_a_batch_is_opened_again_are_counted_not_waited_for() {
     let mut world = World::new(Handle::Idempotent);
     world.fill(20);

@@ -241,6 +241,7 @@ impl World {
                 limits: self.destination.limits,
                 fingerprint: self.destination.fingerprint,
                 format: self.destination.format,
+                weight: self.destination.weight,
             }),
             batching: self.batching,
             filter: Arc::new(CategoryFilter),
