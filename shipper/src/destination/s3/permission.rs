@@ -61,7 +61,8 @@ fn key_arn(config: &Config, key: Option<&str>) -> String {
     }
 }
 
-/// The statements that lack when `message` refuses: the one with the action that it names, else all.
+/// The statements that lack when `message` refuses: the one with the action that it names (of a key that only the bucket
+/// knows, too), else all.
 pub(super) fn missing(config: &Config, message: &str) -> Vec<AwsStatement> {
     let statements = statements(config);
     let names = |statement: &&AwsStatement| {
@@ -72,7 +73,27 @@ pub(super) fn missing(config: &Config, message: &str) -> Vec<AwsStatement> {
         })
     };
     let named: Vec<_> = statements.iter().filter(names).cloned().collect();
-    if named.is_empty() { statements } else { named }
+    match named.is_empty() {
+        false => named,
+        true => of_the_buckets_key(message).map_or(statements, |statement| vec![statement]),
+    }
+}
+
+/// A bucket may encrypt by a key that the configuration does not know of; the refusal names it.
+fn of_the_buckets_key(message: &str) -> Option<AwsStatement> {
+    let words = || {
+        message
+            .split_whitespace()
+            .map(|word| word.trim_matches(['"', '.', ',']))
+    };
+    words().find(|word| matches!(*word, "kms:GenerateDataKey" | "kms:Decrypt"))?;
+    let key = words().find(|word| word.starts_with("arn:") && word.contains(":kms:"));
+    Some(AwsStatement {
+        sid: "AuditshipEncrypt",
+        actions: vec!["kms:GenerateDataKey", "kms:Decrypt"],
+        resources: vec![key.unwrap_or("*").to_owned()],
+        purpose: "for the bucket's own encryption",
+    })
 }
 
 /// What to allow, in short.

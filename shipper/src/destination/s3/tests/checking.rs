@@ -65,6 +65,20 @@ fn a_check_tells_what_lacks() {
         ),
         "{reason}"
     );
+    let key = "arn:aws:kms:eu-central-1:111122223333:key/1-2";
+    let denied = format!(
+        "<Error><Code>AccessDenied</Code><Message>User: arn:aws:iam::111122223333:user/u is not authorized to perform: \
+         kms:GenerateDataKey on resource: {key} because no identity-based policy allows it</Message></Error>"
+    );
+    let denied = Response::builder().status(403).body(denied.into_bytes()).unwrap();
+    let reason = failed(vec![Step::Answer(denied)]);
+    assert!(
+        reason.ends_with(&format!(
+            "the policy needs {{\"Action\":[\"kms:GenerateDataKey\",\"kms:Decrypt\"],\"Effect\":\"Allow\",\
+             \"Resource\":[\"{key}\"],\"Sid\":\"AuditshipEncrypt\"}}"
+        )),
+        "{reason}"
+    );
     let reason = failed(vec![headed(301, &[("x-amz-bucket-region", "us-west-2")])]);
     assert!(reason.contains("set `region = \"us-west-2\"`"), "{reason}");
     assert!(failed(vec![Step::Answer(answer(404, "NoSuchBucket"))]).contains("`bucket`"));
