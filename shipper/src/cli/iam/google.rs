@@ -13,6 +13,8 @@ const MEMBER: &str = "serviceAccount:SERVICE_ACCOUNT_EMAIL";
 /// What a permission is on.
 enum Resource<'a> {
     Project(&'a str),
+    Folder(&'a str),
+    Organization(&'a str),
     Bucket(&'a str),
     Other(&'a str),
 }
@@ -21,6 +23,8 @@ impl<'a> Resource<'a> {
     fn of(name: &'a str) -> Self {
         match name.split_once('/') {
             Some(("projects", project)) => Self::Project(project),
+            Some(("folders", folder)) => Self::Folder(folder),
+            Some(("organizations", organization)) => Self::Organization(organization),
             Some(("buckets", bucket)) => Self::Bucket(bucket),
             _ => Self::Other(name),
         }
@@ -47,6 +51,12 @@ pub(super) fn gcloud(permissions: &[GooglePermission]) -> String {
     for permission in permissions {
         let command = match Resource::of(&permission.resource) {
             Resource::Project(project) => format!("gcloud projects add-iam-policy-binding {project}"),
+            Resource::Folder(folder) => {
+                format!("gcloud resource-manager folders add-iam-policy-binding {folder}")
+            }
+            Resource::Organization(organization) => {
+                format!("gcloud organizations add-iam-policy-binding {organization}")
+            }
             Resource::Bucket(bucket) => {
                 format!("gcloud storage buckets add-iam-policy-binding gs://{bucket}")
             }
@@ -74,8 +84,13 @@ pub(super) fn terraform(id: &str, permissions: &[GooglePermission]) -> String {
         };
         let (kind, key, value) = match Resource::of(&permission.resource) {
             Resource::Project(project) => ("google_project_iam_member", "project", project),
+            Resource::Folder(folder) => ("google_folder_iam_member", "folder", folder),
+            Resource::Organization(id) => ("google_organization_iam_member", "org_id", id),
             Resource::Bucket(bucket) => ("google_storage_bucket_iam_member", "bucket", bucket),
-            Resource::Other(other) => ("google_project_iam_member", "project", other),
+            Resource::Other(other) => {
+                let _ = writeln!(text, "# {} on {other}: {}", permission.role, permission.purpose);
+                continue;
+            }
         };
         let _ = write!(
             text,
@@ -133,5 +148,35 @@ mod tests {
         assert!(text.contains(
             "resource \"google_storage_bucket_iam_member\" \"auditship_gcl_1\" {\n  bucket = \"audit\""
         ));
+    }
+
+    #[test]
+    fn folders_and_organizations_are_no_projects() {
+        let of = |resource: &str| {
+            let permission = GooglePermission {
+                resource: String::from(resource),
+                ..permissions().remove(0)
+            };
+            let terraform = terraform("gcl", std::slice::from_ref(&permission));
+            (gcloud(&[permission]), terraform)
+        };
+        let (commands, text) = of("organizations/123");
+        assert!(
+            commands.contains("gcloud organizations add-iam-policy-binding 123 --member="),
+            "{commands}"
+        );
+        assert!(
+            text.contains("\"google_organization_iam_member\" \"auditship_gcl\" {\n  org_id = \"123\""),
+            "{text}"
+        );
+        let (commands, text) = of("folders/4");
+        assert!(
+            commands.contains("gcloud resource-manager folders add-iam-policy-binding 4 --member="),
+            "{commands}"
+        );
+        assert!(
+            text.contains("\"google_folder_iam_member\" \"auditship_gcl\" {\n  folder = \"4\""),
+            "{text}"
+        );
     }
 }
