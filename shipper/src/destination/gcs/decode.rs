@@ -60,6 +60,12 @@ pub(super) fn decode(config: &Config, name: &str, response: &Response<Vec<u8>>) 
         (401 | 403, _) => {
             let advice = match response.extensions().get::<ClockSkew>() {
                 Some(skew) => skew.explain(),
+                None if error.reason == "insufficientPermissions" => String::from(
+                    "the VM's access scopes do not let it write: add devstorage.read_write, or set `credentials_file`",
+                ),
+                None if status == 401 => {
+                    String::from("the token is not accepted: check the credentials, and this host's clock")
+                }
                 None => format!("allow {CREATE} on the bucket {}: {ROLE}", config.address.bucket),
             };
             Outcome::Auth {

@@ -506,7 +506,7 @@ fn a_check_asks_for_the_permission_and_writes_nothing() {
             "may not create objects in audit-logs",
         ),
         (refused(404, "notFound"), "`bucket`"),
-        (refused(401, "authError"), "storage.objects.create"),
+        (refused(401, "authError"), "check the credentials"),
         (refused(200, ""), "something else"),
     ] {
         let finding = checked("", answer);
@@ -537,6 +537,8 @@ fn a_refusal_says_what_to_do() {
             ),
             "this host's clock is 120 min ahead of",
         ),
+        (refused(403, "insufficientPermissions"), "access scopes"),
+        (refused(401, "authError"), "the token is not accepted"),
         (refused(400, "cloudKmsDisabledKey"), "check `kms_key`"),
         (refused(404, "notFound"), "must be made by you"),
     ] {
