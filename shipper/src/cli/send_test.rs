@@ -45,7 +45,7 @@ impl SendTest {
                 }
                 Err(reason) => {
                     exit = Exit::Unsound;
-                    output.line(format_args!("{}: not stored: {reason}", destination.id))?;
+                    output.line(format_args!("{}: {reason}", destination.id))?;
                 }
             }
         }
@@ -116,13 +116,14 @@ impl Marked {
         })
     }
 
-    /// Sends it; gives how to find it, or why it is not stored.
+    /// Sends it; gives how to find it, or what became of it otherwise.
     fn send(&self, destination: &DestinationConfig) -> Result<String, String> {
+        let not_stored = |why: &dyn std::fmt::Display| format!("not stored: {why}");
         let Route {
             destination,
             transport,
             ..
-        } = destination::build(&destination.kind).map_err(|error| error.to_string())?;
+        } = destination::build(&destination.kind).map_err(|error| not_stored(&error))?;
         let records = [Record {
             id: self.id,
             entry: &self.entry,
@@ -135,14 +136,16 @@ impl Marked {
         };
         let request = destination
             .encode(&batch, &Context::at(self.made_at))
-            .map_err(|error| error.to_string())?;
-        let response = transport.send(&request).map_err(|error| error.to_string())?;
+            .map_err(|error| not_stored(&error))?;
+        let response = transport.send(&request).map_err(|error| not_stored(&error))?;
         match destination.decode(&batch, &response) {
             Outcome::Stored => Ok(destination.query(&batch)),
             Outcome::Verdicts(verdicts) => match verdicts.into_iter().next() {
                 Some(Verdict::Stored) => Ok(destination.query(&batch)),
-                Some(Verdict::Rejected { code, reason }) => Err(format!("{code}: {reason}")),
-                Some(Verdict::Retry { .. }) | None => Err(String::from("to be tried again later")),
+                Some(Verdict::Rejected { code, reason }) => Err(format!("not stored: {code}: {reason}")),
+                Some(Verdict::Retry { .. }) | None => {
+                    Err(String::from("not stored: it is to be tried again later"))
+                }
             },
             Outcome::Exists { reason }
             | Outcome::Taken { reason }
@@ -151,8 +154,8 @@ impl Marked {
             | Outcome::Auth { reason }
             | Outcome::Config { reason }
             | Outcome::TooLarge { reason }
-            | Outcome::Refused { reason, .. }
-            | Outcome::Unclear { reason } => Err(reason),
+            | Outcome::Refused { reason, .. } => Err(not_stored(&reason)),
+            Outcome::Unclear { reason } => Err(format!("whether it is stored is unclear: {reason}")),
         }
     }
 

@@ -64,6 +64,10 @@ impl ClockSkew {
     /// Two minutes: less can be a slow answer, and no cloud minds it (AWS allows 5 minutes, S3 and Google 15 and 5).
     pub const NOTABLE: Duration = Duration::from_secs(120);
 
+    /// A day. A clock that is further off is not signed for: what the host writes down would be wrong by as much, dates
+    /// until which an object cannot be deleted included.
+    pub const CORRECTED: Duration = Duration::from_secs(24 * 3600);
+
     /// `this host's clock is 20 min behind the receiver's: set it right (NTP)`.
     pub fn explain(self) -> String {
         let seconds = self.ahead.unsigned_abs() / 1_000_000_000;
@@ -90,7 +94,11 @@ impl ClockSkew {
     }
 
     fn is_notable(self) -> bool {
-        Duration::from_nanos(self.ahead.unsigned_abs()) > Self::NOTABLE
+        self.distance() > Self::NOTABLE
+    }
+
+    fn distance(self) -> Duration {
+        Duration::from_nanos(self.ahead.unsigned_abs())
     }
 }
 
@@ -130,7 +138,8 @@ impl AuthorizedTransport {
         headers.extend(further.clone());
         let mut response = self.inner.send_with(request, &headers)?;
         if let Some(skew) = skew(response.headers(), now, self.clock.wall()) {
-            let ahead = if skew.is_notable() { skew.ahead } else { 0 };
+            let is_corrected = skew.is_notable() && skew.distance() <= ClockSkew::CORRECTED;
+            let ahead = if is_corrected { skew.ahead } else { 0 };
             self.ahead.store(ahead, Ordering::Relaxed);
             if skew.is_notable() {
                 response.extensions_mut().insert(skew);

@@ -27,6 +27,10 @@ use super::Identity;
 use super::client::{Client, ThreadSleep};
 use crate::config::Environment;
 use crate::credentials::CredentialError;
+use crate::destination::endpoint::{Endpoint, EndpointError, Plaintext};
+
+/// What names STS's endpoint, the first that is set.
+const STS_ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
 
 /// The longest that a chained role may be assumed for; asking for more fails.
 const SESSION: Duration = Duration::from_secs(3600);
@@ -50,6 +54,9 @@ impl Chain {
 
     /// Asks the sources, on this thread.
     pub(super) fn fetch(&self) -> Result<Credentials, CredentialError> {
+        if self.identity.role_arn.is_some() || self.own_keys().is_none() {
+            self.check_endpoint()?;
+        }
         block_on(async {
             let base = self.base().await;
             let Some(role) = &self.identity.role_arn else {
@@ -90,11 +97,35 @@ impl Chain {
         files.into_iter().map(|file| stamp(file?)).collect()
     }
 
+    /// Keys come back from STS: over plain HTTP from this host only, whatever is allowed for records.
+    fn check_endpoint(&self) -> Result<(), CredentialError> {
+        for name in STS_ENDPOINTS {
+            let Some(url) = self.identity.environment.filled(name) else {
+                continue;
+            };
+            Endpoint::parse(url, Plaintext::LoopbackOnly).map_err(|error| CredentialError::Refused {
+                source: name.to_owned(),
+                reason: match error {
+                    EndpointError::Plaintext { host } => {
+                        format!("keys would come from {host} in the clear: use https:// (AWS_ENDPOINT_URL_STS is for STS alone)")
+                    }
+                    other => other.to_string(),
+                },
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Those of the environment, unless a profile is named.
+    fn own_keys(&self) -> Option<Credentials> {
+        match self.identity.profile {
+            Some(_) => None,
+            None => environment_keys(&self.identity.environment),
+        }
+    }
+
     async fn base(&self) -> SharedCredentialsProvider {
-        if let (None, Some(keys)) = (
-            &self.identity.profile,
-            environment_keys(&self.identity.environment),
-        ) {
+        if let Some(keys) = self.own_keys() {
             return SharedCredentialsProvider::new(keys);
         }
         let region = Region::new(self.region.clone());
@@ -123,9 +154,7 @@ impl Chain {
 
     fn sts(&self) -> SdkConfig {
         let environment = &self.identity.environment;
-        let endpoint = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"]
-            .iter()
-            .find_map(|name| environment.filled(name));
+        let endpoint = STS_ENDPOINTS.iter().find_map(|name| environment.filled(name));
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))

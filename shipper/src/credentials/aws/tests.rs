@@ -136,6 +136,32 @@ fn keys_of_the_snapshot_are_used_unless_a_profile_is_named() {
 }
 
 #[test]
+fn keys_never_come_from_another_host_in_the_clear() {
+    let role = Some(String::from("arn:aws:iam::123456789012:role/audit"));
+    // Keys of the environment alone need nobody.
+    for (url, role_arn, refused) in [
+        ("http://sts.example", role, true),
+        ("http://sts.example", None, false),
+        ("https://sts.example", None, false),
+    ] {
+        let variables = [
+            ("AWS_ACCESS_KEY_ID", "AKID"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+            ("AWS_ENDPOINT_URL_STS", url),
+        ];
+        let identity = Identity {
+            environment: Environment::from(variables),
+            role_arn,
+            ..Identity::default()
+        };
+        let fetched = Chain::new(&identity, "us-east-1").fetch();
+        assert_eq!(fetched.is_err(), refused, "{url}");
+        let told = fetched.err().map_or_else(String::new, |error| error.to_string());
+        assert_eq!(told.contains("in the clear"), refused, "{told}");
+    }
+}
+
+#[test]
 fn a_profile_that_is_not_there_is_named() {
     let identity = Identity {
         profile: Some(String::from("no-such-profile")),

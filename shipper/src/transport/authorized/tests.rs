@@ -121,6 +121,17 @@ fn a_clock_that_is_off_is_corrected_and_named() {
 }
 
 #[test]
+fn a_clock_that_is_off_by_days_is_named_and_not_signed_for() {
+    let signature = Signature::new(&[Some("a")]);
+    let ahead = Some("Mon, 05 Jan 2026 00:00:00 GMT");
+    let (response, signed) = send(&signature, vec![answer(401, ahead), answer(200, ahead)]);
+    let response = response.unwrap();
+    assert_eq!((response.status().as_u16(), signed.len()), (401, 1));
+    let skew = response.extensions().get::<ClockSkew>().unwrap();
+    assert!(skew.explain().contains("4 days behind"), "{}", skew.explain());
+}
+
+#[test]
 fn a_small_difference_is_none() {
     let signature = Signature::new(&[Some("a")]);
     for date in [
