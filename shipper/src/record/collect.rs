@@ -138,7 +138,31 @@ fn categories(json: &[u8]) -> Categories {
                 rest.get(end + 1..).unwrap_or_default()
             }
             // A number, an object, an array inside the array: in a category's place, but no name.
-            _ => return found.union(Categories::UNKNOWN),
+            _ => {
+                found = found.union(Categories::UNKNOWN);
+                after_value(rest)
+            }
+        };
+    }
+}
+
+/// What follows the first value of `json`: the comma or the bracket behind it, or nothing.
+fn after_value(json: &[u8]) -> &[u8] {
+    let mut rest = json;
+    let mut depth = 0_u32;
+    loop {
+        rest = match (rest, depth) {
+            ([], _) | ([b',' | b']', ..], 0) => return rest,
+            ([b'"', rest @ ..], _) => rest.get(string_end(rest) + 1..).unwrap_or_default(),
+            ([b'[' | b'{', rest @ ..], _) => {
+                depth += 1;
+                rest
+            }
+            ([b']' | b'}', rest @ ..], _) => {
+                depth = depth.saturating_sub(1);
+                rest
+            }
+            ([_, rest @ ..], _) => rest,
         };
     }
 }

@@ -326,6 +326,11 @@ fn categories_of_all_forms_and_repeats_add_up() {
     }
     let mixed = [&[0x93], &text("iam")[..], &text("b\"],"), &text("web")].concat();
     assert_eq!(found(&[(&dotted, &mixed)]), "iam,web,unknown");
+    // What is no name hides none behind it: a number, an array with a name and a bracket in it, an object.
+    for no_name in [&[5][..], &[0x91, 0xa2, b']', b','], &[0x81, 0xa1, b'a', 0x90]] {
+        let before = [&[0x92], no_name, &text("iam")].concat();
+        assert_eq!(found(&[(&dotted, &before)]), "iam,unknown", "{no_name:02x?}");
+    }
 }
 
 #[test]

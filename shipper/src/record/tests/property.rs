@@ -143,6 +143,9 @@ fn reference_categories(value: &Value, path: &str, found: &mut HashSet<String>) 
         let name: String = serde_json::from_str(&json).unwrap_or(json);
         let mut see = |value: &Value| match value {
             Value::Nil => {}
+            // They become `null`: what counts is the record as it is kept, whichever way it came.
+            Value::F32(number) if !number.is_finite() => {}
+            Value::F64(number) if !number.is_finite() => {}
             Value::Str(text) => {
                 let name = String::from_utf8_lossy(text).into_owned();
                 let known = Categories::from_name(&name).map(|known| known.to_string());
@@ -233,7 +236,7 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn msgpack_becomes_what_the_reference_says(
