@@ -23,6 +23,7 @@ pub mod credentials;
 pub mod deliver;
 pub mod destination;
 pub mod exclude;
+mod hex;
 pub mod ingest;
 pub mod instance;
 pub mod random;
@@ -30,6 +31,7 @@ pub mod record;
 pub mod seal;
 pub mod secret;
 pub mod spool;
+mod stamp;
 pub mod time;
 pub mod transport;
 

@@ -1,7 +1,5 @@
 //! `auditship send-test`: one marked record, beside every spool, and how to find it.
 
-use std::fmt::Write as _;
-
 use clap::Args;
 use serde_json::json;
 
@@ -76,14 +74,7 @@ impl Marked {
             epoch: Epoch(random.next_u64().map_err(no_random)?),
             seq: 0,
         };
-        let event_id = key
-            .0
-            .iter()
-            .fold(String::from("auditship-send-test-"), |mut id, byte| {
-                // Writing to a String cannot fail.
-                let _ = write!(id, "{byte:02x}");
-                id
-            });
+        let event_id = format!("auditship-send-test-{key}");
         let record = json!({
             "@timestamp": now.to_rfc3339(),
             "event": {
@@ -147,15 +138,11 @@ impl Marked {
                     Err(String::from("not stored: it is to be tried again later"))
                 }
             },
-            Outcome::Exists { reason }
-            | Outcome::Taken { reason }
-            | Outcome::Throttled { reason, .. }
-            | Outcome::Unavailable { reason, .. }
-            | Outcome::Auth { reason }
-            | Outcome::Config { reason }
-            | Outcome::TooLarge { reason }
-            | Outcome::Refused { reason, .. } => Err(not_stored(&reason)),
-            Outcome::Unclear { reason } => Err(format!("whether it is stored is unclear: {reason}")),
+            outcome @ Outcome::Unclear { .. } => Err(format!(
+                "whether it is stored is unclear: {}",
+                outcome.reason().unwrap_or_default()
+            )),
+            outcome => Err(not_stored(&outcome.reason().unwrap_or_default())),
         }
     }
 

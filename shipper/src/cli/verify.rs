@@ -9,6 +9,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::spool::SpoolArgument;
 use crate::config::Environment;
+use crate::hex::hex;
 use crate::seal::{self, Verification};
 
 /// Recompute the hash chain of a spool and name every place where something was changed, removed or put in.
@@ -80,12 +81,8 @@ fn facts(found: &Verification) -> serde_json::Value {
         "blocks": found.blocks,
         "records": found.records,
         "unsalted": found.unsalted,
-        "chain": hex(&found.chain),
+        "chain": hex(&found.chain).to_string(),
         "breaks": breaks.collect::<Vec<_>>(),
         "more_breaks": found.more_breaks,
     })
-}
-
-fn hex(hash: &seal::Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -37,18 +37,18 @@ pub struct Cache<T> {
     clock: Arc<dyn Clock>,
     margin: Duration,
     state: Mutex<State<T>>,
-    landed: Condvar,
+    ended: Condvar,
 }
 
 struct State<T> {
     held: Option<Held<T>>,
-    flight: Flight,
+    fetching: Fetching,
     /// How many fetches have ended.
-    flights: u64,
+    fetches: u64,
     /// What came of the last one; `None` when it ended in a panic.
     outcome: Option<Result<(), CredentialError>>,
     /// When the last one ended.
-    landed_at: Option<Monotonic>,
+    ended_at: Option<Monotonic>,
 }
 
 struct Held<T> {
@@ -59,11 +59,11 @@ struct Held<T> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flight {
+enum Fetching {
     /// Nobody fetches.
-    Grounded,
+    Idle,
     /// Somebody does.
-    Airborne,
+    UnderWay,
 }
 
 /// What there is to go on with.
@@ -84,12 +84,12 @@ impl<T: Clone + PartialEq> Cache<T> {
             margin,
             state: Mutex::new(State {
                 held: None,
-                flight: Flight::Grounded,
-                flights: 0,
+                fetching: Fetching::Idle,
+                fetches: 0,
                 outcome: None,
-                landed_at: None,
+                ended_at: None,
             }),
-            landed: Condvar::new(),
+            ended: Condvar::new(),
         }
     }
 
@@ -104,14 +104,16 @@ impl<T: Clone + PartialEq> Cache<T> {
         let mut state = self.lock();
         loop {
             let standing = self.standing(&state);
-            match (standing, state.flight) {
-                (Standing::Good(value), _) | (Standing::Ageing(value), Flight::Airborne) => return Ok(value),
-                (Standing::Ageing(old), Flight::Grounded) => {
-                    // The old one is good for this request, whatever came of the renewal.
-                    return Ok(self.fly(state, fetch).unwrap_or(old));
+            match (standing, state.fetching) {
+                (Standing::Good(value), _) | (Standing::Ageing(value), Fetching::UnderWay) => {
+                    return Ok(value);
                 }
-                (Standing::Gone, Flight::Grounded) => return self.fly(state, fetch),
-                (Standing::Gone, Flight::Airborne) => {
+                (Standing::Ageing(old), Fetching::Idle) => {
+                    // The old one is good for this request, whatever came of the renewal.
+                    return Ok(self.fetch_now(state, fetch).unwrap_or(old));
+                }
+                (Standing::Gone, Fetching::Idle) => return self.fetch_now(state, fetch),
+                (Standing::Gone, Fetching::UnderWay) => {
                     state = self.wait(state);
                     match (&state.outcome, &state.held) {
                         (Some(Ok(())), Some(held)) => return Ok(held.current.value.clone()),
@@ -129,14 +131,14 @@ impl<T: Clone + PartialEq> Cache<T> {
     /// of it too.
     pub fn renew(&self, fetch: impl FnOnce() -> Result<Expiring<T>, CredentialError>) -> Renewal {
         let mut state = self.lock();
-        if state.flight == Flight::Airborne {
+        if state.fetching == Fetching::UnderWay {
             state = self.wait(state);
         }
         let now = self.clock.monotonic();
         let is_recent = |at: Option<Monotonic>| at.is_some_and(|at| now.since(at) < PAUSE);
-        if state.flight == Flight::Grounded && !is_recent(state.landed_at) {
+        if state.fetching == Fetching::Idle && !is_recent(state.ended_at) {
             // Its error will be told by whoever asks for the value when the old one has expired.
-            let _ = self.fly(state, fetch);
+            let _ = self.fetch_now(state, fetch);
             state = self.lock();
         }
         match &state.held {
@@ -150,7 +152,7 @@ impl<T: Clone + PartialEq> Cache<T> {
             return Standing::Gone;
         };
         let now = self.clock.monotonic();
-        let paused = state.landed_at.is_some_and(|at| now.since(at) < PAUSE);
+        let paused = state.ended_at.is_some_and(|at| now.since(at) < PAUSE);
         let value = || held.current.value.clone();
         let Some(until) = held.current.until else {
             return Standing::Good(value());
@@ -166,14 +168,14 @@ impl<T: Clone + PartialEq> Cache<T> {
     }
 
     /// Fetches, and keeps what comes of it.
-    fn fly(
+    fn fetch_now(
         &self,
         mut state: MutexGuard<'_, State<T>>,
         fetch: impl FnOnce() -> Result<Expiring<T>, CredentialError>,
     ) -> Result<T, CredentialError> {
-        state.flight = Flight::Airborne;
+        state.fetching = Fetching::UnderWay;
         drop(state);
-        let landing = Landing { cache: self };
+        let end = End { cache: self };
         let fetched = fetch();
         let now = self.clock.monotonic();
         let mut state = self.lock();
@@ -197,15 +199,15 @@ impl<T: Clone + PartialEq> Cache<T> {
         };
         state.outcome = Some(outcome.as_ref().map(|_| ()).map_err(Clone::clone));
         drop(state);
-        drop(landing);
+        drop(end);
         outcome
     }
 
     /// Until the fetch that is under way has ended.
     fn wait<'a>(&'a self, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
-        let seen = state.flights;
-        self.landed
-            .wait_while(state, |state| state.flights == seen)
+        let seen = state.fetches;
+        self.ended
+            .wait_while(state, |state| state.fetches == seen)
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -218,21 +220,21 @@ impl<T> Cache<T> {
 }
 
 /// Ends a fetch, also when it panics.
-struct Landing<'a, T> {
+struct End<'a, T> {
     cache: &'a Cache<T>,
 }
 
-impl<T> Drop for Landing<'_, T> {
+impl<T> Drop for End<'_, T> {
     fn drop(&mut self) {
         let mut state = self.cache.lock();
         if std::thread::panicking() {
             state.outcome = None;
         }
-        state.flight = Flight::Grounded;
-        state.flights += 1;
-        state.landed_at = Some(self.cache.clock.monotonic());
+        state.fetching = Fetching::Idle;
+        state.fetches += 1;
+        state.ended_at = Some(self.cache.clock.monotonic());
         drop(state);
-        self.cache.landed.notify_all();
+        self.cache.ended.notify_all();
     }
 }
 

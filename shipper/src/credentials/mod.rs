@@ -19,7 +19,6 @@
 pub mod aws;
 pub mod cache;
 pub mod google;
-mod stamp;
 pub mod web;
 
 use std::fmt;

@@ -59,14 +59,15 @@ impl Transport for Web {
     }
 }
 
-/// The way to a metadata service: one hop away, never through a proxy, and not waited for where there is none.
+/// The way to a metadata service: one hop away, never through a proxy, and not waited for longer than `connect` where there
+/// is none.
 ///
 /// # Errors
 /// What [`HttpTransport::new`] gives; without files to read it gives none that is known.
-pub fn metadata_transport() -> Result<HttpTransport, SendError> {
+pub fn metadata_transport(connect: Duration) -> Result<HttpTransport, SendError> {
     HttpTransport::new(Options {
         timeouts: Timeouts {
-            connect: Duration::from_secs(3),
+            connect,
             send: Duration::from_secs(3),
             response: Duration::from_secs(10),
             total: Duration::from_secs(15),

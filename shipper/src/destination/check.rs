@@ -77,19 +77,10 @@ impl Finding {
     }
 
     /// The finding of an outcome other than "stored".
-    pub(super) fn failed(outcome: Outcome) -> Self {
-        let reason = match outcome {
-            Outcome::Verdicts(_) | Outcome::Stored => String::from("the answer says nothing of the probe"),
-            Outcome::Exists { reason }
-            | Outcome::Taken { reason }
-            | Outcome::Throttled { reason, .. }
-            | Outcome::Unavailable { reason, .. }
-            | Outcome::Auth { reason }
-            | Outcome::Config { reason }
-            | Outcome::TooLarge { reason }
-            | Outcome::Refused { reason, .. }
-            | Outcome::Unclear { reason } => reason,
-        };
-        Self::Failed { reason }
+    pub(super) fn failed(outcome: &Outcome) -> Self {
+        let reason = outcome.reason().unwrap_or("the answer says nothing of the probe");
+        Self::Failed {
+            reason: reason.to_owned(),
+        }
     }
 }

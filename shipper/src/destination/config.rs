@@ -12,6 +12,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use super::aws::RawAws;
 use super::check::Check;
 use super::connection::RawConnection;
+use super::google::RawGoogle;
 use super::{Compression, Destination, Format, cloudwatch_logs, file, gcs, google_cloud_logging, http, s3};
 use crate::config::Environment;
 use crate::transport::Transport;
@@ -50,7 +51,11 @@ impl KindConfig {
         let (s3, gcs) = (s3::RawConfig::keys(), gcs::RawConfig::keys());
         let groups: &[&[&str]] = match kind {
             file::KIND => &[file::RawConfig::KEYS],
-            google_cloud_logging::KIND => &[google_cloud_logging::RawConfig::KEYS, RawConnection::KEYS],
+            google_cloud_logging::KIND => &[
+                google_cloud_logging::RawConfig::KEYS,
+                RawGoogle::KEYS,
+                RawConnection::KEYS,
+            ],
             http::KIND => &[http::RawConfig::KEYS, RawConnection::KEYS],
             cloudwatch_logs::KIND => &[
                 cloudwatch_logs::RawConfig::KEYS,
@@ -58,7 +63,7 @@ impl KindConfig {
                 RawConnection::KEYS,
             ],
             s3::KIND => &[&s3, RawAws::KEYS, RawConnection::KEYS],
-            gcs::KIND => &[&gcs, RawConnection::KEYS],
+            gcs::KIND => &[&gcs, RawGoogle::KEYS, RawConnection::KEYS],
             _ => return None,
         };
         Some(groups.concat())

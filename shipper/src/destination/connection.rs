@@ -1,5 +1,6 @@
 //! The keys that say how a receiver is reached, the same for every kind that is reached by HTTP. Pure.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::config::{Age, Environment};
 use crate::transport::http::{Options, Proxy, Timeouts};
 
 /// The keys as they are written.
-#[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
+#[derive(Clone, Default, PartialEq, serde::Deserialize)]
 pub struct RawConnection {
     /// PEM file of the authorities that may sign the receiver's certificate, in place of the system's.
     ca_file: Option<PathBuf>,
@@ -24,6 +25,16 @@ pub struct RawConnection {
     response_timeout: Option<Age>,
     /// For the whole of a request; default 2m.
     timeout: Option<Age>,
+}
+
+/// Without what may be secret: the URL of a proxy may hold a password.
+impl fmt::Debug for RawConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawConnection")
+            .field("ca_file", &self.ca_file)
+            .field("proxy", &self.proxy.as_ref().map(|_| "[redacted]"))
+            .finish_non_exhaustive()
+    }
 }
 
 impl RawConnection {

@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use ::http::Uri;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode_str, utf8_percent_encode};
 
 /// A validated URL. Its `Debug` and `Display` forms leave the query string out.
 #[derive(Clone, PartialEq, Eq)]
@@ -117,7 +118,12 @@ impl Endpoint {
             return Vec::new();
         };
         let values = query.split('&').filter_map(|pair| pair.split_once('='));
-        let values = values.flat_map(|(_, value)| [value.to_owned(), percent_decoded(value)]);
+        let values = values.flat_map(|(_, value)| {
+            [
+                value.to_owned(),
+                percent_decode_str(value).decode_utf8_lossy().into_owned(),
+            ]
+        });
         let mut hidden = vec![query.to_owned()];
         hidden.extend(values.filter(|value| value.len() >= SHORTEST_CREDENTIAL));
         hidden
@@ -131,28 +137,16 @@ impl Endpoint {
 /// Shorter values (`v=2`) are no credentials, and hiding them would make words of a receiver unreadable.
 const SHORTEST_CREDENTIAL: usize = 6;
 
-fn percent_decoded(text: &str) -> String {
-    let digit = |at: Option<&u8>| {
-        char::from(*at?)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push(high << 4 | low);
-                at += 3;
-            }
-            _ => {
-                decoded.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
+/// Every byte but letters, digits and `- . _ ~`, which RFC 3986 calls unreserved.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// `text` as a part of a URL's path or query, or of a form.
+pub(crate) fn percent_encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, RESERVED)
 }
 
 impl fmt::Display for Endpoint {

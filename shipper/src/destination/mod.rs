@@ -24,6 +24,7 @@ mod contract;
 pub mod endpoint;
 pub mod file;
 pub mod gcs;
+pub mod google;
 pub mod google_cloud_logging;
 pub mod http;
 pub mod object;
@@ -147,6 +148,23 @@ impl Limits {
     pub const MAX_RECORDS: u32 = 32_768;
     /// The most batches in flight, so that a cursor file has a bounded size.
     pub const MAX_IN_FLIGHT: u8 = 4;
+    /// The most plain bytes of a batch where the destination has no limit that matters here: memory has one, since a batch
+    /// is held plain and compressed while it is sent.
+    pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+    /// Of a body that is nothing but the records in `format`, at a destination without limits of its own.
+    fn of_body(format: Format, in_flight: u8) -> Self {
+        let (overhead, envelope) = format.framing();
+        Self {
+            bytes: Self::MAX_BYTES,
+            records: Self::MAX_RECORDS,
+            overhead,
+            envelope,
+            record_bytes: u64::MAX,
+            span: None,
+            in_flight,
+        }
+    }
 }
 
 /// Identifies what decides where and how bytes land (target, format, account; never a secret): a re-send under another
@@ -234,6 +252,17 @@ pub struct Bounds {
     pub count: u32,
 }
 
+impl Bounds {
+    /// `{spool}-{epoch}-{first}-{last}-{nonce}`: the name of a batch that is no object, for a receiver, the journal and logs.
+    fn name(&self, nonce: u64) -> String {
+        let (first, last) = (self.first, self.last);
+        format!(
+            "{}-{}-{}-{}-{nonce:016x}",
+            first.spool, first.epoch, first.seq, last.seq
+        )
+    }
+}
+
 /// Why a batch cannot be encoded. The destination is held with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -273,6 +302,29 @@ pub enum Verdict {
         /// Not before this long.
         after: Option<Duration>,
     },
+}
+
+impl Outcome {
+    /// What it says to a person; nothing where it is about single records, or all is well.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Verdicts(_) | Self::Stored => None,
+            Self::Exists { reason }
+            | Self::Taken { reason }
+            | Self::Throttled { reason, .. }
+            | Self::Unavailable { reason, .. }
+            | Self::Auth { reason }
+            | Self::Config { reason }
+            | Self::TooLarge { reason }
+            | Self::Refused { reason, .. }
+            | Self::Unclear { reason } => Some(reason),
+        }
+    }
+}
+
+/// `text` as one word of a shell, for the commands that [`Destination::query`] gives.
+fn shell_word(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// What a response says of a batch.

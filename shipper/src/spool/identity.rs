@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::hex::hex;
+
 /// A spool's identity: 128 random bits drawn when the directory is created. Its text form is 32 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpoolId(pub [u8; 16]);
@@ -78,10 +80,6 @@ impl fmt::Display for NotHex {
 
 impl std::error::Error for NotHex {}
 
-fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-}
-
 fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], NotHex> {
     let wrong = NotHex { digits: 2 * N };
     let digits = text.as_bytes();
@@ -104,7 +102,7 @@ macro_rules! hex_identity {
     ($name:ident, $bytes:expr, $from:expr) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_hex(f, &$bytes(self))
+                write!(f, "{}", hex(&$bytes(self)))
             }
         }
 

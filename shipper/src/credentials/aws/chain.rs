@@ -11,7 +11,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -28,15 +28,13 @@ use super::client::{Client, ThreadSleep};
 use crate::config::Environment;
 use crate::credentials::CredentialError;
 use crate::destination::endpoint::{Endpoint, EndpointError, Plaintext};
+use crate::stamp::Stamp;
 
 /// What names STS's endpoint, the first that is set.
 const STS_ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
 
 /// The longest that a chained role may be assumed for; asking for more fails.
 const SESSION: Duration = Duration::from_secs(3600);
-
-/// When the chain's files were changed and how long they are; `None` for one that is not there.
-pub(super) type Stamp = Vec<Option<(SystemTime, u64)>>;
 
 /// Fetches keys.
 pub(super) struct Chain {
@@ -75,7 +73,7 @@ impl Chain {
     }
 
     /// What the files that the chain may read look like; keys from them have no expiry, so a change is all that tells.
-    pub(super) fn stamp(&self) -> Stamp {
+    pub(super) fn stamps(&self) -> Vec<Stamp> {
         let environment = &self.identity.environment;
         let home = environment.filled("HOME").map(PathBuf::from);
         let shared = |variable: &str, file: &str| {
@@ -90,11 +88,7 @@ impl Chain {
             shared("AWS_CONFIG_FILE", "config"),
             token,
         ];
-        let stamp = |file: PathBuf| {
-            let metadata = std::fs::metadata(file).ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
-        };
-        files.into_iter().map(|file| stamp(file?)).collect()
+        files.into_iter().flatten().map(|file| Stamp::of(&file)).collect()
     }
 
     /// Keys come back from STS: over plain HTTP from this host only, whatever is allowed for records.
@@ -129,7 +123,7 @@ impl Chain {
             return SharedCredentialsProvider::new(keys);
         }
         let region = Region::new(self.region.clone());
-        let client = Client::new(&self.identity.environment);
+        let client = Client::new(&self.identity);
         let config = ProviderConfig::empty()
             .with_http_client(client)
             .with_sleep_impl(ThreadSleep)
@@ -158,7 +152,7 @@ impl Chain {
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
-            .http_client(Client::new(environment))
+            .http_client(Client::new(&self.identity))
             .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(ThreadSleep))
             .time_source(aws_smithy_async::time::SharedTimeSource::new(
                 aws_smithy_async::time::SystemTimeSource::new(),
@@ -170,8 +164,7 @@ impl Chain {
 
     /// Shown in CloudTrail; 2 to 64 characters of `[\w+=,.@-]`.
     fn session_name(&self) -> String {
-        let host = rustix::system::uname();
-        let host = host.nodename().to_string_lossy();
+        let host = self.identity.environment.hostname().unwrap_or("host");
         let allowed = |found: &char| found.is_ascii_alphanumeric() || "+=,.@-_".contains(*found);
         let host: String = host.chars().filter(allowed).take(50).collect();
         format!("auditship-{host}")

@@ -1,12 +1,14 @@
 //! AWS's own crates on our blocking HTTP client: their requests are sent on the calling thread, without a runtime.
 //!
 //! # Invariants
-//! 1. Metadata services (link-local and loopback addresses) are reached without a proxy; every other host as the
-//!    environment says.
-//! 2. A request has a bound in time: seconds for a metadata service, which may not be there, half a minute for STS.
+//! 1. Metadata services (link-local and loopback addresses) are reached without a proxy; every other host (STS, single
+//!    sign-on) with the connection keys of the destination.
+//! 2. A request has a bound in time: seconds for a metadata service, which may not be there, the destination's `timeout` for
+//!    every other.
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{Request, Response, Uri};
@@ -19,53 +21,27 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 
-use crate::config::Environment;
-use crate::transport::http::{HttpTransport, Options, Proxy, Timeouts};
-use crate::transport::{SendError, Transport};
+use super::Identity;
+use crate::credentials::web::{Web, metadata_transport};
+use crate::transport::{SendError, Transport as _};
 
-/// A metadata service answers at once or is not there.
-const METADATA: Timeouts = Timeouts {
-    connect: Duration::from_secs(1),
-    send: Duration::from_secs(2),
-    response: Duration::from_secs(5),
-    total: Duration::from_secs(6),
-};
-
-const SERVICE: Timeouts = Timeouts {
-    connect: Duration::from_secs(5),
-    send: Duration::from_secs(10),
-    response: Duration::from_secs(20),
-    total: Duration::from_secs(30),
-};
+/// What AWS's own tools wait for a metadata service, which is one hop away or not there.
+const METADATA_CONNECT: Duration = Duration::from_secs(1);
 
 /// Sends what AWS's crates ask for.
 #[derive(Clone)]
 pub(super) struct Client {
-    environment: Environment,
+    web: Arc<Web>,
 }
 
 impl Client {
-    pub(super) fn new(environment: &Environment) -> Self {
+    pub(super) fn new(identity: &Identity) -> Self {
         Self {
-            environment: environment.clone(),
+            web: Arc::new(Web::new(
+                identity.connection.clone(),
+                identity.environment.clone(),
+            )),
         }
-    }
-
-    /// A client for each request: credentials are fetched once an hour, and the authorities of the system may change.
-    fn transport(&self, uri: &Uri) -> Result<HttpTransport, ConnectorError> {
-        let options = if is_metadata(uri) {
-            Options {
-                timeouts: METADATA,
-                ..Options::default()
-            }
-        } else {
-            Options {
-                timeouts: SERVICE,
-                proxy: Proxy::choose(None, uri, &self.environment).map_err(user)?,
-                ..Options::default()
-            }
-        };
-        HttpTransport::new(options).map_err(user)
     }
 
     fn send(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
@@ -73,7 +49,10 @@ impl Client {
         // Every request of a credential provider is a few parameters in memory.
         let body = body.bytes().unwrap_or_default().to_vec();
         let request = Request::from_parts(parts, body);
-        let response = self.transport(request.uri())?.send(&request);
+        let response = match is_metadata(request.uri()) {
+            true => metadata_transport(METADATA_CONNECT).and_then(|direct| direct.send(&request)),
+            false => self.web.send(&request),
+        };
         let (parts, body) = response.map_err(connector_error)?.into_parts();
         HttpResponse::try_from(Response::from_parts(parts, SdkBody::from(body))).map_err(user)
     }

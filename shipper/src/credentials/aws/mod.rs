@@ -23,6 +23,8 @@ pub use sign::{Service, Signer};
 use super::CredentialError;
 use super::cache::{Cache, Expiring};
 use crate::config::Environment;
+use crate::destination::connection::RawConnection;
+use crate::stamp::Stamp;
 use crate::time::{Clock, Timestamp};
 use crate::transport::authorized::Renewal;
 use chain::Chain;
@@ -32,7 +34,7 @@ use chain::Chain;
 pub const EARLY: Duration = Duration::from_secs(300);
 
 /// Whose keys: what the configuration says beside the chain.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "made by configurations")]
 pub struct Identity {
     /// A profile of the shared files, in place of the environment's.
@@ -41,6 +43,8 @@ pub struct Identity {
     pub role_arn: Option<String>,
     /// The external id that the role asks for.
     pub external_id: Option<String>,
+    /// How STS and its like are reached; the proxy is chosen for each.
+    pub connection: RawConnection,
     /// Where the chain looks for variables.
     pub environment: Environment,
 }
@@ -61,7 +65,7 @@ pub trait Provide: Send + Sync {
 pub fn provider(identity: &Identity, region: &str, clock: Arc<dyn Clock>) -> Arc<dyn Provide> {
     let chain = Chain::new(identity, region);
     Arc::new(CachedKeys {
-        stamp: Mutex::new(chain.stamp()),
+        stamps: Mutex::new(chain.stamps()),
         chain,
         cache: Cache::new(clock, EARLY),
     })
@@ -72,7 +76,7 @@ struct CachedKeys {
     chain: Chain,
     cache: Cache<Credentials>,
     /// What the chain's files looked like when it was asked last.
-    stamp: Mutex<chain::Stamp>,
+    stamps: Mutex<Vec<Stamp>>,
 }
 
 impl fmt::Debug for CachedKeys {
@@ -84,7 +88,7 @@ impl fmt::Debug for CachedKeys {
 impl CachedKeys {
     fn fetch(&self) -> Result<Expiring<Credentials>, CredentialError> {
         // Before they are read: a change in between shows the next time.
-        *self.stamp.lock().unwrap_or_else(PoisonError::into_inner) = self.chain.stamp();
+        *self.stamps.lock().unwrap_or_else(PoisonError::into_inner) = self.chain.stamps();
         let keys = self.chain.fetch()?;
         Ok(Expiring {
             until: keys.expiry().map(timestamp),
@@ -93,7 +97,7 @@ impl CachedKeys {
     }
 
     fn files_have_changed(&self) -> bool {
-        *self.stamp.lock().unwrap_or_else(PoisonError::into_inner) != self.chain.stamp()
+        *self.stamps.lock().unwrap_or_else(PoisonError::into_inner) != self.chain.stamps()
     }
 }
 

@@ -1,6 +1,5 @@
 //! Signature Version 4 over a request, by AWS's own signer.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,6 +15,7 @@ use super::Provide;
 use crate::credentials::CredentialError;
 use crate::destination::SentDigest;
 use crate::destination::aws::error_code;
+use crate::hex::hex;
 use crate::time::Timestamp;
 use crate::transport::authorized::{Authorize, Renewal};
 
@@ -88,7 +88,7 @@ impl Signer {
             .collect::<Result<Vec<_>, ::http::header::ToStrError>>()
             .map_err(|error| error.to_string())?;
         let body = match request.extensions().get::<SentDigest>() {
-            Some(SentDigest(digest)) => SignableBody::Precomputed(hex(digest)),
+            Some(SentDigest(digest)) => SignableBody::Precomputed(hex(digest).to_string()),
             None => SignableBody::Bytes(request.body()),
         };
         let uri = request.uri().to_string();
@@ -145,12 +145,4 @@ fn is_refusal_code(code: &str) -> bool {
             | "SignatureDoesNotMatch"
             | "UnrecognizedClientException"
     )
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

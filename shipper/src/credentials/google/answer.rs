@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::credentials::CredentialError;
 use crate::credentials::cache::Expiring;
+use crate::destination::endpoint::percent_encoded;
 use crate::secret::Exposed;
 use crate::time::{Clock, Timestamp};
 use crate::transport::{SendError, Transport};
@@ -85,9 +86,9 @@ pub(super) fn form(uri: &Uri, fields: &[(&str, &str)]) -> Request<Vec<u8>> {
         if !body.is_empty() {
             body.push('&');
         }
-        percent_encode(name, &mut body);
+        body.extend(percent_encoded(name));
         body.push('=');
-        percent_encode(value, &mut body);
+        body.extend(percent_encoded(value));
     }
     post(uri, "application/x-www-form-urlencoded", body.into_bytes())
 }
@@ -106,22 +107,6 @@ fn post(uri: &Uri, content_type: &'static str, body: Vec<u8>) -> Request<Vec<u8>
         ::http::HeaderValue::from_static(content_type),
     );
     request
-}
-
-/// All but what RFC 3986 calls unreserved.
-pub(super) fn percent_encode(text: &str, out: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.extend([byte >> 4, byte & 15].map(|digit| {
-                char::from_digit(digit.into(), 16)
-                    .unwrap_or_default()
-                    .to_ascii_uppercase()
-            }));
-        }
-    }
 }
 
 /// The token of `{"access_token": ..., "expires_in": ...}`.

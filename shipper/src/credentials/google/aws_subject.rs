@@ -10,6 +10,7 @@ use super::file::Fields;
 use super::{Outside, answer};
 use crate::credentials::CredentialError;
 use crate::credentials::aws::{self, Service, Signer};
+use crate::destination::endpoint::percent_encoded;
 use crate::secret::Exposed;
 use crate::transport::authorized::Authorize as _;
 
@@ -86,7 +87,7 @@ impl AwsSubject {
             .collect();
         let unsent = json!({ "url": url, "method": "POST", "headers": headers });
         let mut token = String::new();
-        answer::percent_encode(&unsent.to_string(), &mut token);
+        token.extend(percent_encoded(&unsent.to_string()));
         Ok(Exposed::new(token))
     }
 

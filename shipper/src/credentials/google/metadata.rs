@@ -11,6 +11,7 @@ use super::answer;
 use crate::config::Environment;
 use crate::credentials::CredentialError;
 use crate::credentials::cache::Expiring;
+use crate::destination::endpoint::percent_encoded;
 use crate::secret::Exposed;
 use crate::time::Clock;
 use crate::transport::Transport;
@@ -58,7 +59,7 @@ impl MetadataServer {
     /// A token of the VM's service account.
     pub(super) fn token(&self, scope: &str, clock: &dyn Clock) -> Result<Expiring<Exposed>, CredentialError> {
         let mut path = String::from("instance/service-accounts/default/token?scopes=");
-        answer::percent_encode(scope, &mut path);
+        path.extend(percent_encoded(scope));
         let response = self.ask(
             &path,
             "attach a service account to the VM, or set `credentials_file`",

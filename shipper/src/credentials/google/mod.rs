@@ -26,7 +26,6 @@ mod place;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -38,11 +37,11 @@ use self::file::{AuthorizedUser, File, Impersonation, Kind, ServiceAccount};
 use self::place::Place;
 use super::CredentialError;
 use super::cache::{Cache, Expiring};
-use super::stamp::Stamp;
 use super::web::{Web, metadata_transport};
 use crate::config::Environment;
 use crate::destination::connection::RawConnection;
 use crate::secret::Exposed;
+use crate::stamp::Stamp;
 use crate::time::{Clock, Timestamp};
 use crate::transport::authorized::{Authorize, Renewal};
 use crate::transport::{SendError, Transport};
@@ -53,11 +52,14 @@ pub use metadata::MetadataServer;
 /// How long before its end a token is renewed, as Google's own libraries do.
 pub const MARGIN: Duration = Duration::from_secs(225);
 
+/// What Google's own libraries wait for a metadata service.
+pub const METADATA_CONNECT: Duration = Duration::from_secs(3);
+
 /// What a token that is exchanged for another one is for.
 const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
 
 /// Whose tokens: what the configuration says beside the usual places.
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "made by configurations")]
 pub struct Identity {
     /// A credential file, in place of the usual ones.
@@ -68,17 +70,6 @@ pub struct Identity {
     pub connection: RawConnection,
     /// Where variables are looked up.
     pub environment: Environment,
-}
-
-/// Without the connection: the URL of a proxy may hold a password.
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity")
-            .field("credentials_file", &self.credentials_file)
-            .field("quota_project", &self.quota_project)
-            .field("environment", &self.environment)
-            .finish_non_exhaustive()
-    }
 }
 
 /// What a credential file says beside who we are.
@@ -171,7 +162,7 @@ impl Google {
     /// [`SendError`]: no client can be made.
     pub fn new(identity: Identity, scope: &'static str, clock: Arc<dyn Clock>) -> Result<Self, SendError> {
         let web = Web::new(identity.connection.clone(), identity.environment.clone());
-        let direct = Arc::new(metadata_transport()?);
+        let direct = Arc::new(metadata_transport(METADATA_CONNECT)?);
         Ok(Self::over(identity, scope, clock, Arc::new(web), direct))
     }
 

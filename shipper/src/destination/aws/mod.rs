@@ -14,6 +14,7 @@ pub(crate) use error::error_code;
 pub(super) use error::{ErrorClass, classify, error_message, xml_text};
 
 use super::config::{ConfigError, Flag};
+use super::connection::RawConnection;
 use super::endpoint::{Endpoint, Plaintext};
 use crate::config::Environment;
 use crate::credentials::aws::Identity;
@@ -83,7 +84,12 @@ impl RawAws {
     ///
     /// # Errors
     /// [`ConfigError`], naming the key and what to do.
-    pub(super) fn validate(self, service: &Service, environment: &Environment) -> Result<Aws, ConfigError> {
+    pub(super) fn validate(
+        self,
+        service: &Service,
+        connection: &RawConnection,
+        environment: &Environment,
+    ) -> Result<Aws, ConfigError> {
         let region = self
             .region
             .or_else(|| {
@@ -141,6 +147,7 @@ impl RawAws {
                 profile: self.profile,
                 role_arn: self.role_arn,
                 external_id: self.external_id,
+                connection: connection.clone(),
                 environment: environment.clone(),
             },
         })

@@ -43,7 +43,7 @@ impl Check for CloudWatchLogs {
             records: &[],
             attempt: &attempt,
         };
-        Step::Found(Finding::failed(decode(&self.config, &none, response)))
+        Step::Found(Finding::failed(&decode(&self.config, &none, response)))
     }
 }
 

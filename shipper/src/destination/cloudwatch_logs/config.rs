@@ -127,7 +127,7 @@ impl RawConfig {
             }
             compression => compression,
         };
-        let aws = self.aws.validate(&SERVICE, environment)?;
+        let aws = self.aws.validate(&SERVICE, &self.connection, environment)?;
         // The service's own is https; a given one was judged when it was read.
         let endpoint = Endpoint::parse(&aws.base(&SERVICE)?.to_string(), Plaintext::Anywhere)
             .map_err(|error| ConfigError::invalid("endpoint", error))?;

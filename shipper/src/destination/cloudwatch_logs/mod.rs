@@ -131,11 +131,7 @@ impl Destination for CloudWatchLogs {
 
     /// `{spool}-{epoch}-{first}-{last}-{nonce}`. It stays in the journal: the API has no place for it.
     fn name(&self, bounds: &Bounds, _made_at: Timestamp, nonce: u64) -> String {
-        let (first, last) = (bounds.first, bounds.last);
-        format!(
-            "{}-{}-{}-{}-{nonce:016x}",
-            first.spool, first.epoch, first.seq, last.seq
-        )
+        bounds.name(nonce)
     }
 
     fn encode(&self, batch: &Batch<'_>, _context: &Context) -> Result<Request<Vec<u8>>, EncodeError> {
@@ -162,8 +158,8 @@ impl Destination for CloudWatchLogs {
              --start-time {} --end-time {} \
              --filter-pattern '{{ $.auditship.seq = {} && $.auditship.spool = \"{}\" }}'",
             config.aws.region,
-            quoted(&config.group),
-            quoted(&config.stream),
+            super::shell_word(&config.group),
+            super::shell_word(&config.stream),
             at.saturating_sub(60_000).max(0),
             at.saturating_add(60_000),
             first.id.seq,
@@ -174,11 +170,6 @@ impl Destination for CloudWatchLogs {
     fn permissions(&self) -> Permissions {
         Permissions::Aws(self.config.statements())
     }
-}
-
-/// As one word of a shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 impl Config {

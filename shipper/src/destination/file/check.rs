@@ -17,7 +17,7 @@ impl Check for File {
             Some(Ok(response)) if response.status() == StatusCode::NO_CONTENT => Finding::Ready {
                 proven: format!("{} takes files", self.config.path.display()),
             },
-            Some(Ok(response)) => Finding::failed(decode(&self.config, response)),
+            Some(Ok(response)) => Finding::failed(&decode(&self.config, response)),
             Some(Err(error)) => Finding::unanswered(error),
         })
     }

@@ -100,10 +100,8 @@ impl Destination for File {
     }
 
     fn query(&self, batch: &Batch<'_>) -> String {
-        format!(
-            "auditship cat '{}'",
-            self.config.path.join(&batch.attempt.name).display()
-        )
+        let object = self.config.path.join(&batch.attempt.name);
+        format!("auditship cat {}", super::shell_word(&object.to_string_lossy()))
     }
 
     fn permissions(&self) -> Permissions {

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::destination::config::ConfigError;
-use crate::destination::object::escaped;
+use crate::destination::endpoint::percent_encoded;
 
 /// The URLs of a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,14 +19,14 @@ impl Address {
         let Self { base, bucket } = self;
         let mut url = format!("{base}/upload/storage/v1/b/{bucket}/o?uploadType=multipart");
         for (name, value) in further {
-            url.push_str(&format!("&{name}={}", escaped(value)));
+            url.push_str(&format!("&{name}={}", percent_encoded(value)));
         }
         url
     }
 
     /// What is known of an object.
     pub(super) fn object(&self, name: &str) -> String {
-        self.api(&format!("/o/{}?fields=metadata", escaped(name)))
+        self.api(&format!("/o/{}?fields=metadata", percent_encoded(name)))
     }
 
     /// Which of `permission` we have.

@@ -24,7 +24,7 @@ impl Check for Gcs {
                 },
             },
             Some(Ok(answer)) if answer.status() == 200 => self.found(answer),
-            Some(Ok(answer)) => Finding::failed(decode(&self.config, "", answer)),
+            Some(Ok(answer)) => Finding::failed(&decode(&self.config, "", answer)),
             Some(Err(error)) => Finding::unanswered(error),
         })
     }

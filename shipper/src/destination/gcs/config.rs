@@ -1,13 +1,12 @@
 //! The keys of a `gcs` destination.
 
-use std::path::PathBuf;
-
 use super::address::{Address, check_bucket};
 use crate::config::Environment;
 use crate::credentials::google::Identity;
-use crate::destination::config::{ConfigError, Flag, absolute};
+use crate::destination::config::{ConfigError, Flag};
 use crate::destination::connection::RawConnection;
 use crate::destination::endpoint::{Endpoint, Plaintext};
+use crate::destination::google::RawGoogle;
 use crate::destination::object::{Layout, RawObject};
 use crate::transport::http::Options;
 
@@ -26,10 +25,9 @@ pub struct RawConfig {
     storage_class: Option<String>,
     /// The key that encrypts, as `projects/P/locations/L/keyRings/R/cryptoKeys/K`; default what the bucket has.
     kms_key: Option<String>,
-    /// A credential file, in place of where Google's tools look.
-    credentials_file: Option<PathBuf>,
-    /// The project that pays and whose quota counts.
-    quota_project: Option<String>,
+    /// As whom.
+    #[serde(flatten)]
+    google: RawGoogle,
     /// What an object's `customTime` is, which rules of its life cycle may count from: `latest` (default) or `earliest` event
     /// time, `made_at`, or `none`.
     custom_time: Option<String>,
@@ -73,8 +71,6 @@ impl RawConfig {
             "allow_plaintext",
             "storage_class",
             "kms_key",
-            "credentials_file",
-            "quota_project",
             "custom_time",
         ];
         [&own, RawObject::KEYS].concat()
@@ -169,15 +165,7 @@ impl RawConfig {
             layout: self.object.validate()?,
             options: self.connection.clone().validate(&uri, environment)?,
             address: Address { base, bucket },
-            identity: Identity {
-                credentials_file: self
-                    .credentials_file
-                    .map(|path| absolute("credentials_file", path))
-                    .transpose()?,
-                quota_project: self.quota_project,
-                connection: self.connection,
-                environment: environment.clone(),
-            },
+            identity: self.google.validate(self.connection, environment)?,
             endpoint,
             storage_class: self.storage_class,
             kms_key: self.kms_key,

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::config::{Config, CustomTime};
 use crate::destination::body::Body;
 use crate::destination::{Batch, EncodeError, object};
+use crate::hex::hex;
 
 /// CRC32C of an object as it is sent, in Google's form; put into the request's extensions to be compared with the answer's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub(super) fn encode(config: &Config, batch: &Batch<'_>) -> Result<Request<Vec<u
         resource["storageClass"] = class.as_str().into();
     }
     // No body has the digest of what it holds in it.
-    let boundary = format!("auditship-{}", object::hex(&digest.0));
+    let boundary = format!("auditship-{}", hex(&digest.0));
     let head = format!(
         "--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{resource}\r\n\
          --{boundary}\r\nContent-Type: {content_type}\r\n\r\n"

@@ -21,7 +21,7 @@ impl Check for GoogleCloudLogging {
                     ClockSkew::note(response)
                 ),
             },
-            outcome => Finding::failed(outcome),
+            outcome => Finding::failed(&outcome),
         })
     }
 }

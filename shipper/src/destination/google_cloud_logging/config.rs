@@ -1,7 +1,6 @@
 //! The keys of a `google_cloud_logging` destination.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -14,9 +13,10 @@ use crate::config::{Age, Environment};
 use crate::credentials::google::Identity;
 use crate::destination::Compression;
 use crate::destination::body::Level;
-use crate::destination::config::{ConfigError, Flag, Whole, absolute};
+use crate::destination::config::{ConfigError, Flag, Whole};
 use crate::destination::connection::RawConnection;
 use crate::destination::endpoint::{Endpoint, Plaintext};
+use crate::destination::google::RawGoogle;
 
 /// The keys as they are written.
 #[derive(Default, serde::Deserialize)]
@@ -42,10 +42,9 @@ pub struct RawConfig {
     envelope: Option<String>,
     /// How long the log's bucket keeps entries: one that is older is accepted and not kept. Default 30d, as `_Default` has.
     retention: Option<Age>,
-    /// A credential file, in place of where Google's tools look.
-    credentials_file: Option<PathBuf>,
-    /// The project that pays and whose quota counts.
-    quota_project: Option<String>,
+    /// As whom.
+    #[serde(flatten)]
+    google: RawGoogle,
     /// URL in place of the API's own: a regional one, as `https://logging.europe-west3.rep.googleapis.com`.
     endpoint: Option<String>,
     /// `none` (default) or `gzip`.
@@ -103,8 +102,6 @@ impl RawConfig {
         "severity",
         "envelope",
         "retention",
-        "credentials_file",
-        "quota_project",
         "endpoint",
         "compression",
         "compression_level",
@@ -191,15 +188,7 @@ impl RawConfig {
             endpoint,
             level: Level::new(compression, self.compression_level.map(|level| level.0))?,
             compression,
-            identity: Identity {
-                credentials_file: self
-                    .credentials_file
-                    .map(|path| absolute("credentials_file", path))
-                    .transpose()?,
-                quota_project: self.quota_project,
-                connection: self.connection,
-                environment: environment.clone(),
-            },
+            identity: self.google.validate(self.connection, environment)?,
         })
     }
 }

@@ -47,6 +47,7 @@ use super::{
     Batch, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, GooglePermission,
     Limits, Outcome, Permissions, Record,
 };
+use crate::credentials::google::METADATA_CONNECT;
 use crate::credentials::google::{DEFAULT_UNIVERSE, Google, MetadataServer};
 use crate::credentials::web::metadata_transport;
 use crate::time::{SystemClock, Timestamp};
@@ -164,7 +165,7 @@ pub(super) fn route(config: &Config) -> Result<Route, ConfigError> {
     let unusable = |error: crate::transport::SendError| ConfigError::invalid("credentials_file", error);
     let mut inner: Arc<dyn Transport> = Arc::new(http);
     if config.resource == Resource::ThisVm {
-        let direct = Arc::new(metadata_transport().map_err(unusable)?);
+        let direct = Arc::new(metadata_transport(METADATA_CONNECT).map_err(unusable)?);
         let server = MetadataServer::new(&config.identity.environment, direct);
         inner = Arc::new(ResourceTransport::new(inner, server));
     }
@@ -210,11 +211,7 @@ impl Destination for GoogleCloudLogging {
 
     /// `{spool}-{epoch}-{first}-{last}-{nonce}`, in status and logs only: the API knows records, not batches.
     fn name(&self, bounds: &Bounds, _made_at: Timestamp, nonce: u64) -> String {
-        let (first, last) = (bounds.first, bounds.last);
-        format!(
-            "{}-{}-{}-{}-{nonce:016x}",
-            first.spool, first.epoch, first.seq, last.seq
-        )
+        bounds.name(nonce)
     }
 
     fn encode(&self, batch: &Batch<'_>, _context: &Context) -> Result<Request<Vec<u8>>, EncodeError> {

@@ -89,11 +89,7 @@ impl Destination for Http {
 
     /// `{spool}-{epoch}-{first}-{last}-{nonce}`: what a receiver may use to recognise a batch that comes again.
     fn name(&self, bounds: &Bounds, _made_at: Timestamp, nonce: u64) -> String {
-        let (first, last) = (bounds.first, bounds.last);
-        format!(
-            "{}-{}-{}-{}-{nonce:016x}",
-            first.spool, first.epoch, first.seq, last.seq
-        )
+        bounds.name(nonce)
     }
 
     fn encode(&self, batch: &Batch<'_>, _context: &Context) -> Result<Request<Vec<u8>>, EncodeError> {

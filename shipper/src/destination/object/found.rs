@@ -1,7 +1,7 @@
 //! What stands at a name that is taken, and what that means for the batch that wanted it.
 
-use super::hex;
 use crate::destination::{BodyDigest, Outcome};
+use crate::hex::hex;
 use crate::transport::SendError;
 
 /// What was found at a name that is taken; put into the extensions of the answer that said so.
@@ -31,7 +31,9 @@ impl Found {
     /// By the digest that stands in the object's metadata, if any does.
     pub(in crate::destination) fn by_digest(ours: Option<&BodyDigest>, stored: Option<&str>) -> Self {
         match (ours, stored) {
-            (Some(ours), Some(stored)) if stored.eq_ignore_ascii_case(&hex(&ours.0)) => Self::Same,
+            (Some(ours), Some(stored)) if stored.eq_ignore_ascii_case(&hex(&ours.0).to_string()) => {
+                Self::Same
+            }
             (Some(_), Some(_)) => Self::Other {
                 what: String::from("it holds another batch"),
             },

@@ -13,31 +13,17 @@
 mod config;
 mod found;
 
-use std::fmt::Write as _;
-
 pub(super) use config::{Layout, RawObject};
 pub use found::Found;
 
 use super::body::{self, Body};
 use super::{Batch, BodyDigest, Compression, EncodeError, Format, Limits, Record};
+use crate::hex::hex;
 use crate::time::Timestamp;
 
-/// Both the plain and the compressed form of a batch lie in memory while it is sent, four times over.
-const MAX_BYTES: u64 = 64 * 1024 * 1024;
-
-/// What one object may hold. The stores allow terabytes; memory does not. Objects have no order, so several are on their
-/// way at a time.
+/// What one object may hold. The stores allow terabytes. Objects have no order, so several are on their way at a time.
 pub(super) fn limits(format: Format) -> Limits {
-    let (overhead, envelope) = format.framing();
-    Limits {
-        bytes: MAX_BYTES,
-        records: Limits::MAX_RECORDS,
-        overhead,
-        envelope,
-        record_bytes: u64::MAX,
-        span: None,
-        in_flight: Limits::MAX_IN_FLIGHT,
-    }
+    Limits::of_body(format, Limits::MAX_IN_FLIGHT)
 }
 
 /// Format and compression are the journal's: they hold for every sending of the batch, whatever is configured now.
@@ -74,36 +60,13 @@ pub(super) fn metadata(batch: &Batch<'_>, digest: BodyDigest) -> Vec<(&'static s
     };
     let time = |time: Option<Timestamp>| time.unwrap_or_default().to_rfc3339();
     vec![
-        (DIGEST, hex(&digest.0)),
+        (DIGEST, hex(&digest.0).to_string()),
         ("auditship-records", batch.records.len().to_string()),
         ("auditship-earliest", time(times().min())),
         ("auditship-latest", time(times().max())),
         ("auditship-first", id(batch.records.first())),
         ("auditship-last", id(batch.records.last())),
     ]
-}
-
-/// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// Every byte but letters, digits and `- . _ ~` as `%XX` (RFC 3986).
-pub(super) fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                escaped.push(char::from(byte));
-            }
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
 }
 
 /// The command that prints the first record of `batch` from what `fetch` writes to standard output.

@@ -11,7 +11,7 @@ use super::encode::{content_type, demands, owner};
 use super::permission;
 use crate::destination::aws::{error_code, error_message, xml_text};
 use crate::destination::check::{Answer, Check, Finding, Step};
-use crate::destination::object::escaped;
+use crate::destination::endpoint::percent_encoded;
 use crate::destination::reply::date;
 use crate::destination::{AwsStatement, Destination as _, Outcome};
 use crate::time::Timestamp;
@@ -91,7 +91,7 @@ impl S3 {
     fn give_up(&self, begun: &Response<Vec<u8>>) -> Option<Request<Vec<u8>>> {
         let id = xml_text(begun.body(), "UploadId")?;
         let object = self.config.address.object(&self.probe());
-        let mut question = Request::delete(format!("{object}?uploadId={}", escaped(&id)));
+        let mut question = Request::delete(format!("{object}?uploadId={}", percent_encoded(&id)));
         if let Some((name, value)) = owner(&self.config) {
             question = question.header(name, value);
         }
@@ -143,7 +143,7 @@ impl S3 {
                     reason: format!("{reason}; {}", policy(&missing)),
                 }
             }
-            (outcome, _) => Finding::failed(outcome),
+            (outcome, _) => Finding::failed(&outcome),
         }
     }
 }

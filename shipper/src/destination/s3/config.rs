@@ -9,7 +9,8 @@ use crate::config::Environment;
 use crate::destination::aws::{Aws, RawAws, Service};
 use crate::destination::config::{ConfigError, Flag, Many};
 use crate::destination::connection::RawConnection;
-use crate::destination::object::{Layout, RawObject, escaped};
+use crate::destination::endpoint::percent_encoded;
+use crate::destination::object::{Layout, RawObject};
 use crate::transport::http::Options;
 
 const SERVICE: Service = Service {
@@ -102,7 +103,7 @@ impl RawConfig {
             expected: "the name of the bucket",
         })?;
         check_bucket(&bucket)?;
-        let aws = self.aws.validate(&SERVICE, environment)?;
+        let aws = self.aws.validate(&SERVICE, &self.connection, environment)?;
         let style = match self.path_style {
             Some(Flag(true)) => Style::Path,
             Some(Flag(false)) => Style::VirtualHosted,
@@ -204,7 +205,7 @@ fn tagging(tags: &[String]) -> Result<HeaderValue, ConfigError> {
             )));
         }
         names.push(name);
-        pairs.push(format!("{}={}", escaped(name), escaped(value)));
+        pairs.push(format!("{}={}", percent_encoded(name), percent_encoded(value)));
     }
     HeaderValue::from_str(&pairs.join("&")).map_err(|_| invalid(String::from("no header can hold them")))
 }

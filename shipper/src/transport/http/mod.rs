@@ -44,6 +44,7 @@ pub use tls::TlsFileError;
 use super::{BodyCut, SendError, Transport};
 use crate::destination::Limits;
 use crate::secret::Exposed;
+use crate::stamp::Stamp;
 use connect::{Marked, SystemResolver};
 use descriptors::LowDescriptors;
 use options::{FilledHeader, HeaderError};
@@ -73,7 +74,7 @@ pub struct HttpTransport {
 /// A client and the files it was made of.
 struct Client {
     agent: Agent,
-    stamps: Vec<tls::Stamp>,
+    stamps: Vec<Stamp>,
     /// Why the files as they are now cannot be used; the client is then still the one of before.
     problem: Option<TlsFileError>,
 }

@@ -9,7 +9,6 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -18,6 +17,7 @@ use rustls::sign::CertifiedKey;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 use super::options::{Identity, Options};
+use crate::stamp::Stamp;
 
 /// Why certificates or keys cannot be used. Each names the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,10 +89,6 @@ impl fmt::Display for TlsFileError {
 
 impl std::error::Error for TlsFileError {}
 
-/// What tells whether a file is another than before: its inode too, since secrets are often replaced by renaming.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp(Option<(u64, u64, Option<SystemTime>)>);
-
 /// The stamps of every file that `options` name.
 pub(super) fn stamps(options: &Options) -> Vec<Stamp> {
     let identity = options
@@ -103,14 +99,8 @@ pub(super) fn stamps(options: &Options) -> Vec<Stamp> {
         .ca_file
         .iter()
         .chain(identity)
-        .map(|path| stamp(path))
+        .map(|path| Stamp::of(path))
         .collect()
-}
-
-fn stamp(path: &Path) -> Stamp {
-    use std::os::unix::fs::MetadataExt;
-    let found = std::fs::metadata(path).ok();
-    Stamp(found.map(|found| (found.ino(), found.len(), found.modified().ok())))
 }
 
 /// Reads and checks every file that `options` name.

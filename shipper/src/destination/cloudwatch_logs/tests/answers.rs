@@ -428,7 +428,7 @@ fn a_reason_says_what_to_do() {
         ),
     ] {
         let outcome = outcome(&cloudwatch("auto_create_group = true"), &answer, 0);
-        let shown = match Finding::failed(outcome) {
+        let shown = match Finding::failed(&outcome) {
             Finding::Failed { reason } => reason,
             other => panic!("{other:?}"),
         };
