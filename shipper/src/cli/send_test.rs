@@ -138,7 +138,7 @@ impl Marked {
                     Err(String::from("not stored: it is to be tried again later"))
                 }
             },
-            outcome @ Outcome::Unclear { .. } => Err(format!(
+            outcome @ (Outcome::Unclear { .. } | Outcome::Unacknowledged { .. }) => Err(format!(
                 "whether it is stored is unclear: {}",
                 outcome.reason().unwrap_or_default()
             )),

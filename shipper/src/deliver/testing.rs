@@ -113,6 +113,7 @@ impl Destination for Plain {
             .map(Duration::from_secs);
         match response.status().as_u16() {
             200 | 201 => Outcome::Stored,
+            202 => Outcome::Unacknowledged { again: 1, reason },
             207 => Outcome::Verdicts(
                 response
                     .body()
@@ -173,6 +174,8 @@ pub(in crate::deliver) enum Fault {
     Status(u16),
     /// Some records are to be tried again.
     Partial,
+    /// It comes in, and nobody ever says that it is stored.
+    Unacknowledged,
 }
 
 /// The other side.
@@ -240,13 +243,13 @@ impl Receiver {
             }
             Fault::RequestLost => return lost,
             Fault::Status(status) => return self.answer(&name, status, ""),
-            Fault::None | Fault::AnswerLost | Fault::Partial => {}
+            Fault::None | Fault::AnswerLost | Fault::Partial | Fault::Unacknowledged => {}
         }
         let (status, text) = self.take(&name, body, fault);
-        if fault == Fault::AnswerLost {
-            lost
-        } else {
-            self.answer(&name, status, &text)
+        match fault {
+            Fault::AnswerLost => lost,
+            Fault::Unacknowledged => self.answer(&name, 202, ""),
+            _ => self.answer(&name, status, &text),
         }
     }
 

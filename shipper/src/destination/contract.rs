@@ -89,6 +89,7 @@ pub(super) enum Class {
     TooLarge,
     Refused,
     Unclear,
+    Unacknowledged,
 }
 
 pub(super) fn class(outcome: &Outcome) -> Class {
@@ -104,6 +105,7 @@ pub(super) fn class(outcome: &Outcome) -> Class {
         Outcome::TooLarge { .. } => Class::TooLarge,
         Outcome::Refused { .. } => Class::Refused,
         Outcome::Unclear { .. } => Class::Unclear,
+        Outcome::Unacknowledged { .. } => Class::Unacknowledged,
     }
 }
 

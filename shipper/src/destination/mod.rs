@@ -317,7 +317,8 @@ impl Outcome {
             | Self::Config { reason }
             | Self::TooLarge { reason }
             | Self::Refused { reason, .. }
-            | Self::Unclear { reason } => Some(reason),
+            | Self::Unclear { reason }
+            | Self::Unacknowledged { reason, .. } => Some(reason),
         }
     }
 }
@@ -385,6 +386,15 @@ pub enum Outcome {
     /// It may or may not be stored: the same batch again, under the same name.
     Unclear {
         /// For a person.
+        reason: String,
+    },
+    /// It was taken, and the acknowledgement without which it does not count as stored has not come: the same batch
+    /// `again` times at most, as for [`Outcome::Unclear`]; then it is held until a person resumes it, since each further
+    /// sending may store it once more.
+    Unacknowledged {
+        /// How often it is sent again before it is held.
+        again: u32,
+        /// For a person, with what to do.
         reason: String,
     },
 }

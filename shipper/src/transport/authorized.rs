@@ -167,6 +167,10 @@ impl Transport for AuthorizedTransport {
         }
         Ok(response)
     }
+
+    fn interrupt(&self) {
+        self.inner.interrupt();
+    }
 }
 
 /// From the reply's own `Date`, which has whole seconds: the middle of the sending stands for the moment of the reply.

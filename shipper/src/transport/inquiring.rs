@@ -53,4 +53,8 @@ impl Transport for InquiringTransport {
         self.inquire.conclude(request, &mut response, answer);
         Ok(response)
     }
+
+    fn interrupt(&self) {
+        self.inner.interrupt();
+    }
 }

@@ -7,6 +7,7 @@ pub mod authorized;
 pub mod file;
 pub mod http;
 pub mod inquiring;
+pub mod pause;
 #[cfg(any(test, feature = "_sim"))]
 pub mod scripted;
 
@@ -40,6 +41,10 @@ pub trait Transport: Send + Sync {
     fn send(&self, request: &Request<Vec<u8>>) -> Result<Response<Vec<u8>>, SendError> {
         self.send_with(request, &HeaderMap::new())
     }
+
+    /// Nothing more will be sent by way of this: whatever waits inside of a sending, for a better moment or for an
+    /// acknowledgement, comes to an end now and says how far it got. Called from another thread, more than once maybe.
+    fn interrupt(&self) {}
 }
 
 /// Put into a response's extensions when its body is not whole: larger than what is kept, or the connection broke in the

@@ -163,7 +163,8 @@ impl Lane {
 
     fn works(&mut self, number: u64, flow: Flow) {
         self.stuck_since = None;
-        if self.decides(Some(number)) {
+        // That another batch is acknowledged says nothing of the one that is not.
+        if self.decides(Some(number)) && !self.waits_for_a_person() {
             self.flow = flow;
             self.failures = 0;
             self.state.hold = None;
@@ -199,6 +200,10 @@ impl Lane {
 
     /// The lane waits for somebody to put things right, and asks from time to time whether they are.
     pub(super) fn hold(&mut self, number: Option<u64>, kind: HoldKind, reason: &str, now: Now) {
+        if self.waits_for_a_person() && kind != HoldKind::Unacknowledged {
+            // It is not asked again before somebody says so, whatever else is wrong.
+            return self.back_off(number, Class::of(kind), reason, None, now);
+        }
         let since = match &self.state.hold {
             Some(hold) if hold.kind == kind => hold.since,
             _ => {
@@ -260,6 +265,16 @@ impl Court<'_> {
                     format!("unclear whether it is stored: {reason}"),
                     None,
                 )
+            }
+            Outcome::Unacknowledged { again, reason } => {
+                slot.maybe_stored = true;
+                slot.unacknowledged = slot.unacknowledged.saturating_add(1);
+                if slot.unacknowledged <= again {
+                    return Consequence::BackOff(Class::Unacknowledged, reason, None);
+                }
+                let reason =
+                    format!("{reason}; `auditship resume` sends it once more, which may store it twice");
+                Consequence::Hold(HoldKind::Unacknowledged, Cause::Answer, reason)
             }
             Outcome::Auth { reason } => Consequence::Hold(HoldKind::Auth, Cause::Answer, reason),
             Outcome::Config { reason } => Consequence::Hold(HoldKind::Config, Cause::Answer, reason),

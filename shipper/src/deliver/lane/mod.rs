@@ -20,7 +20,8 @@
 //! 6. *Nothing is learned from silence.* Only a clear answer settles; what may be stored is sent again under its name.
 //! 7. *A copy of a spool is silent* until a person lets it send: while its cursor does not say so, nothing goes, neither
 //!    a probe nor what is in the journal. The hold in the journal is for people to see; what counts is the number.
-//! 8. A [`LaneError`] ends the lane. Nothing in memory is needed to go on: whoever runs it opens another one from disk.
+//! 8. *What is never acknowledged is not sent for ever*: it is held, in the journal, until a person resumes it.
+//! 9. A [`LaneError`] ends the lane. Nothing in memory is needed to go on: whoever runs it opens another one from disk.
 //!
 //! After a failure the whole lane waits, and then asks with one request (the *probe*); the others follow when that is
 //! answered well. A hold differs from a backing off only by its reason, its longer waits, and by being journalled.
@@ -294,7 +295,7 @@ impl Lane {
                 self.hold_copy(now);
                 return self.rest(None);
             }
-            if self.activity == Activity::Paused {
+            if self.activity == Activity::Paused || self.waits_for_a_person() {
                 return self.rest(None);
             }
             if let Flow::Waiting { until } = self.flow {
@@ -371,6 +372,12 @@ impl Lane {
         self.state.copy < self.ports.provenance.copies
     }
 
+    /// Whether only a person ends the hold: asking again could store a batch once more.
+    fn waits_for_a_person(&self) -> bool {
+        let hold = self.state.hold.as_ref();
+        hold.is_some_and(|hold| hold.kind == HoldKind::Unacknowledged)
+    }
+
     /// Says so where people look.
     fn hold_copy(&mut self, now: Now) {
         let evidence = self.ports.provenance.evidence;
@@ -406,6 +413,10 @@ impl Lane {
             }
         }
         self.resume_side();
+        if self.waits_for_a_person() {
+            self.state.hold = None;
+            self.dirty = true;
+        }
         self.failures = 0;
         if let Flow::Waiting { until } = &mut self.flow {
             *until = Monotonic(0);

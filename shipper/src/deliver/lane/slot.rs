@@ -21,6 +21,9 @@ pub(super) struct Slot {
     pub(super) in_flight: Option<Ticket>,
     /// An earlier request of the journalled attempt may be stored, as far as anyone here knows.
     pub(super) maybe_stored: bool,
+    /// How often in a row it was taken and not acknowledged. Not journalled: a process that dies while it waits sends again
+    /// what it cannot know to be stored, but a hold outlives it.
+    pub(super) unacknowledged: u32,
     pub(super) standing: Standing,
     pub(super) role: Role,
 }
@@ -56,6 +59,7 @@ impl Slot {
             search: Search::new(),
             in_flight: None,
             maybe_stored: false,
+            unacknowledged: 0,
             standing: Standing::Normal,
             role,
         }

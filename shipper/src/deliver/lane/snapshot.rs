@@ -70,6 +70,8 @@ pub enum Class {
     Storage,
     /// The receiver wants less of us.
     Throttled,
+    /// It was taken, and nobody says that it is stored.
+    Unacknowledged,
     /// No clear answer.
     Unclear,
     /// No answer, or "not now".
@@ -85,6 +87,7 @@ impl Class {
             Self::Conflict => "conflict",
             Self::Storage => "storage",
             Self::Throttled => "throttled",
+            Self::Unacknowledged => "unacknowledged",
             Self::Unclear => "unclear",
             Self::Unavailable => "unavailable",
         }
@@ -95,6 +98,7 @@ impl Class {
             HoldKind::Auth => Self::Auth,
             HoldKind::Config => Self::Config,
             HoldKind::Conflict => Self::Conflict,
+            HoldKind::Unacknowledged => Self::Unacknowledged,
         }
     }
 }
@@ -115,7 +119,7 @@ pub enum Condition {
         reason: String,
         /// Since when.
         since: Timestamp,
-        /// When it is asked again; `None` while it is being asked.
+        /// When it is asked again; `None` while it is being asked, or when only a person ends it.
         probe: Option<Monotonic>,
     },
     /// An outage, or throttling.
@@ -179,7 +183,7 @@ impl Lane {
                 kind: hold.kind,
                 reason: hold.reason.clone(),
                 since: hold.since,
-                probe: until,
+                probe: until.filter(|_| !self.waits_for_a_person()),
             },
             (Activity::Active, None, Some(trouble)) if self.flow != Flow::Open => Condition::BackingOff {
                 reason: trouble.reason.clone(),

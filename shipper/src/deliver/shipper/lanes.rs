@@ -7,7 +7,7 @@ use crate::control::desired::DesiredState;
 use crate::deliver::backoff::Policy;
 use crate::deliver::pack::Batching;
 use crate::deliver::{ExcludeCategories, RecordFilter, Settings, ShipAll};
-use crate::destination::{self, Destination};
+use crate::destination::{self, Destination, Format};
 use crate::transport::Transport;
 
 /// What a shipper serves.
@@ -135,9 +135,9 @@ fn filter_of(config: &Config) -> Arc<dyn RecordFilter> {
     }
 }
 
-/// Destinations that take several requests at once take objects, for which a longer wait pays.
+/// Destinations that take several requests at once and no request of an API's own take objects, for which a longer wait pays.
 fn batching_of(config: &BatchConfig, destination: &dyn Destination) -> Batching {
-    let default = if destination.limits().in_flight > 1 {
+    let default = if destination.limits().in_flight > 1 && destination.body().0 != Format::Native {
         Batching::OBJECTS
     } else {
         Batching::STREAM

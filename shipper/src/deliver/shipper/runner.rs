@@ -231,6 +231,9 @@ impl Runner {
             cell.life = Life::Stopping;
         }
         drop(cell);
+        if let Target::Route { transport, .. } = &self.config.target {
+            transport.interrupt();
+        }
         self.signal.call();
     }
 

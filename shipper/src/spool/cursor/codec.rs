@@ -219,6 +219,7 @@ fn hold_number(kind: HoldKind) -> u8 {
         HoldKind::Auth => 0,
         HoldKind::Config => 1,
         HoldKind::Conflict => 2,
+        HoldKind::Unacknowledged => 3,
     }
 }
 
@@ -367,6 +368,7 @@ impl<'a> Fields<'a> {
             0 => HoldKind::Auth,
             1 => HoldKind::Config,
             2 => HoldKind::Conflict,
+            3 => HoldKind::Unacknowledged,
             _ => return Err(Malformed::UnknownValue("the kind of a hold")),
         };
         Ok(Hold {

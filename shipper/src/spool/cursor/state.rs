@@ -125,6 +125,8 @@ pub enum HoldKind {
     Config,
     /// The name of a batch is taken by something else.
     Conflict,
+    /// A batch was taken and nobody says that it is stored. It may be: so it is sent again only when a person says so.
+    Unacknowledged,
 }
 
 /// Records that are sent again on request. They are counted outside the equation.

@@ -120,7 +120,7 @@ prop_compose! {
         outside: [u64; 4],
         at: (u64, u64),
         entries in prop::collection::vec(any_entry(70), 0..=State::MAX_ENTRIES),
-        hold in prop::option::of((0_usize..3, "[a-zäß\u{1F512}]{0,300}", any::<i64>())),
+        hold in prop::option::of((0_usize..4, "[a-zäß\u{1F512}]{0,300}", any::<i64>())),
         desired: u64,
         command: u64,
         copy in prop_oneof![Just(0), any::<u64>()],
@@ -139,7 +139,7 @@ prop_compose! {
             entry
         }).collect();
         let hold = hold.map(|(kind, reason, since)| {
-            let kind = [HoldKind::Auth, HoldKind::Config, HoldKind::Conflict][kind];
+            let kind = [HoldKind::Auth, HoldKind::Config, HoldKind::Conflict, HoldKind::Unacknowledged][kind];
             Hold::new(kind, &reason, Timestamp(since))
         });
         State {
