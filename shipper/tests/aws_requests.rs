@@ -88,7 +88,9 @@ impl Oracle {
             ..Identity::default()
         };
         let keys = provider(&identity, REGION, Arc::new(SystemClock::new()));
-        let ours = Signer::new(keys, service, REGION).authorize(request, at).unwrap();
+        let mut ours = Signer::new(keys, service.clone(), REGION)
+            .authorize(request, at)
+            .unwrap();
         let stamp = at.to_rfc3339()[..19].replace(['-', ':'], "") + "Z";
         let text = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
         let headers = |headers: &http::HeaderMap| {
@@ -97,9 +99,18 @@ impl Oracle {
                 .map(|(name, value)| (name.to_string(), text(value).into()))
                 .collect()
         };
-        let sent: serde_json::Map<String, Value> = headers(request.headers());
+        let mut sent: serde_json::Map<String, Value> = headers(request.headers());
+        // botocore signs this header when it is there, and puts it there itself for S3 only.
+        if let Service::Configured(_) = service {
+            let digest = ours.remove("x-amz-content-sha256").unwrap();
+            sent.insert(String::from("x-amz-content-sha256"), text(&digest).into());
+        }
         let question = json!({
-            "service": match service { Service::S3 => "s3", Service::Named(name) => name },
+            "service": match &service {
+                Service::S3 => "s3",
+                Service::Named(name) => name,
+                Service::Configured(name) => name,
+            },
             "region": REGION,
             "key": KEY,
             "secret": SECRET,
@@ -264,4 +275,40 @@ fn objects_are_signed_as_botocore_signs_for_s3() {
         let at = Timestamp(i64::try_from(dice.below(4_000_000_000)).unwrap() * 1_000_000_000);
         oracle.agrees(&request, &signing, Service::S3, None, at);
     }
+}
+
+#[test]
+fn requests_to_a_configured_service_are_signed_as_botocore_signs() {
+    let Some(mut oracle) = Oracle::start("AWS requests: a configured service") else {
+        return;
+    };
+    let dice = Dice(SeededRandom::new(502));
+    for number in 0..BATCHES {
+        let signing = Signing::new([None, Some("session/token+with=all")][usize::from(number % 2 == 0)]);
+        let name = ["es", "aoss", "execute-api"][usize::from(number % 3 == 0) + usize::from(number % 5 == 0)];
+        let path = dice.text("azAZ09_-.~", 20);
+        let uri = format!("https://search.{REGION}.example/{path}/_bulk?refresh=false&b=%20c");
+        let request = Request::post(uri)
+            .header("content-type", "application/x-ndjson")
+            .header("idempotency-key", number.to_string())
+            .body(dice.text("{}\"a\n", 400).into_bytes())
+            .unwrap();
+        let at = Timestamp(i64::try_from(dice.below(4_000_000_000)).unwrap() * 1_000_000_000);
+        let digest = hex(&Sha256::digest(request.body()));
+        let keys = Identity {
+            environment: signing.environment.clone(),
+            ..Identity::default()
+        };
+        let keys = provider(&keys, REGION, Arc::new(SystemClock::new()));
+        let service = Service::Configured(name.to_owned());
+        let ours = Signer::new(keys, service.clone(), REGION)
+            .authorize(&request, at)
+            .unwrap();
+        assert_eq!(ours["x-amz-content-sha256"], digest.as_str());
+        oracle.agrees(&request, &signing, service, None, at);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

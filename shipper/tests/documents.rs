@@ -26,6 +26,7 @@ fn every_key_of_every_destination_is_documented_and_no_other() {
     let text = std::fs::read_to_string(path).expect("the document is there");
     let connection = documented(&text, "How it is reached");
     let aws = documented(&text, "Who we are at AWS");
+    let sender = documented(&text, "Who sends");
     for kind in KindConfig::KINDS {
         let keys: BTreeSet<String> = KindConfig::keys(kind)
             .expect("a kind")
@@ -33,7 +34,7 @@ fn every_key_of_every_destination_is_documented_and_no_other() {
             .map(str::to_owned)
             .collect();
         let mut known = documented(&text, kind);
-        for shared in [&connection, &aws] {
+        for shared in [&connection, &aws, &sender] {
             if shared.is_subset(&keys) {
                 known.extend(shared.iter().cloned());
             }

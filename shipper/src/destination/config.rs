@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
+use super::authentication::RawAuthentication;
 use super::aws::RawAws;
 use super::check::Check;
 use super::connection::RawConnection;
@@ -56,7 +57,11 @@ impl KindConfig {
                 RawGoogle::KEYS,
                 RawConnection::KEYS,
             ],
-            http::KIND => &[http::RawConfig::KEYS, RawConnection::KEYS],
+            http::KIND => &[
+                http::RawConfig::KEYS,
+                RawAuthentication::KEYS,
+                RawConnection::KEYS,
+            ],
             cloudwatch_logs::KIND => &[
                 cloudwatch_logs::RawConfig::KEYS,
                 RawAws::KEYS,

@@ -69,6 +69,7 @@ impl RawConnection {
             proxy: Proxy::choose(self.proxy.as_deref(), target, environment)
                 .map_err(|error| ConfigError::invalid("proxy", error))?,
             headers: Vec::new(),
+            parameters: Vec::new(),
         })
     }
 }

@@ -13,6 +13,7 @@
 //! 2. Nothing counts as stored by default: a response that `decode` does not know is [`Outcome::Unclear`].
 //! 3. No secret is in a `Debug` form, an error or a reason.
 
+pub mod authentication;
 pub mod aws;
 pub mod body;
 pub mod check;

@@ -92,6 +92,7 @@ fn reason(failed: Result<Outcome, SendError>) -> (&'static str, String) {
     match failed {
         Err(SendError::NotSent { reason }) => ("not sent", reason),
         Err(SendError::Unanswered { reason }) => ("unanswered", reason),
+        Err(SendError::NoCredentials { reason }) => ("no credentials", reason),
         Err(SendError::Tls { reason }) => ("tls", reason),
         other => panic!("{other:?}"),
     }

@@ -60,7 +60,7 @@ fn a_token_in_a_file_is_read_at_each_sending() {
     );
 
     let (kind, text) = reason(send(&route));
-    assert_eq!(kind, "not sent");
+    assert_eq!(kind, "no credentials");
     assert!(text.contains(path.to_str().expect("UTF-8")), "{text}");
 
     for token in ["first", "second"] {
@@ -69,7 +69,7 @@ fn a_token_in_a_file_is_read_at_each_sending() {
     }
     std::fs::write(&path, "hunter2\r\nX-Evil: 1").expect("the file can be written");
     let (kind, text) = reason(send(&route));
-    assert_eq!(kind, "not sent");
+    assert_eq!(kind, "no credentials");
     assert!(
         text.contains("control character") && !text.contains("hunter2"),
         "{text}"

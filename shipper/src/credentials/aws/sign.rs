@@ -20,29 +20,37 @@ use crate::time::Timestamp;
 use crate::transport::authorized::{Authorize, Renewal};
 
 /// A service that is signed for: S3 has rules of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a service is S3 or it is not")]
 pub enum Service {
     /// Paths as they are, each character encoded once, and the body's digest in a header.
     S3,
     /// Any other, by its signing name, as `logs`.
     Named(&'static str),
+    /// Any other, by a signing name that a configuration gives. The body's digest is in a header: OpenSearch Serverless
+    /// asks for it, and no service minds.
+    Configured(String),
 }
 
 impl Service {
-    fn name(self) -> &'static str {
+    fn name(&self) -> &str {
         match self {
             Self::S3 => "s3",
             Self::Named(name) => name,
+            Self::Configured(name) => name,
         }
     }
 
-    fn settings(self) -> SigningSettings {
+    fn settings(&self) -> SigningSettings {
         let mut settings = SigningSettings::default();
-        if self == Self::S3 {
-            settings.percent_encoding_mode = PercentEncodingMode::Single;
-            settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        match self {
+            Self::S3 => {
+                settings.percent_encoding_mode = PercentEncodingMode::Single;
+                settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+                settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+            }
+            Self::Named(_) => {}
+            Self::Configured(_) => settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256,
         }
         settings
     }

@@ -90,22 +90,7 @@ impl RawAws {
         connection: &RawConnection,
         environment: &Environment,
     ) -> Result<Aws, ConfigError> {
-        let region = self
-            .region
-            .or_else(|| {
-                ["AWS_REGION", "AWS_DEFAULT_REGION"]
-                    .iter()
-                    .find_map(|name| environment.filled(name).map(str::to_owned))
-            })
-            .ok_or(ConfigError::Missing {
-                key: "region",
-                expected: "the region, as `eu-central-1`, or set AWS_REGION",
-            })?;
-        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if region.is_empty() || region.len() > 63 || !region.bytes().all(is_name) {
-            let problem = format!("{region:?} is no region: write it as `eu-central-1`");
-            return Err(ConfigError::invalid("region", problem));
-        }
+        let region = region(self.region, environment)?;
         let plaintext = match self.allow_plaintext {
             Some(Flag(true)) => Plaintext::Anywhere,
             Some(Flag(false)) | None => Plaintext::LoopbackOnly,
@@ -125,16 +110,7 @@ impl RawAws {
                 .filled(variable)
                 .is_some_and(|value| value.eq_ignore_ascii_case("true")),
         };
-        if self.external_id.is_some() && self.role_arn.is_none() {
-            let problem = "is sent when a role is assumed: set `role_arn`, or remove it";
-            return Err(ConfigError::invalid("external_id", problem));
-        }
-        if let Some(role) = self.role_arn.as_deref()
-            && !(role.starts_with("arn:") && role.contains(":role/"))
-        {
-            let problem = format!("{role:?} is no role: write it as arn:aws:iam::123456789012:role/NAME");
-            return Err(ConfigError::invalid("role_arn", problem));
-        }
+        check_role(self.role_arn.as_deref(), self.external_id.as_deref())?;
         Ok(Aws {
             partition: Partition::of_region(&region),
             region,
@@ -151,6 +127,41 @@ impl RawAws {
                 environment: environment.clone(),
             },
         })
+    }
+}
+
+/// The region that is `given`, else the environment's.
+pub(super) fn region(given: Option<String>, environment: &Environment) -> Result<String, ConfigError> {
+    let region = given
+        .or_else(|| {
+            ["AWS_REGION", "AWS_DEFAULT_REGION"]
+                .iter()
+                .find_map(|name| environment.filled(name).map(str::to_owned))
+        })
+        .ok_or(ConfigError::Missing {
+            key: "region",
+            expected: "the region, as `eu-central-1`, or set AWS_REGION",
+        })?;
+    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if region.is_empty() || region.len() > 63 || !region.bytes().all(is_name) {
+        let problem = format!("{region:?} is no region: write it as `eu-central-1`");
+        return Err(ConfigError::invalid("region", problem));
+    }
+    Ok(region)
+}
+
+/// Whether a role can be assumed as the keys say.
+pub(super) fn check_role(role_arn: Option<&str>, external_id: Option<&str>) -> Result<(), ConfigError> {
+    match (role_arn, external_id) {
+        (None, Some(_)) => {
+            let problem = "is sent when a role is assumed: set `role_arn`, or remove it";
+            Err(ConfigError::invalid("external_id", problem))
+        }
+        (Some(role), _) if !(role.starts_with("arn:") && role.contains(":role/")) => {
+            let problem = format!("{role:?} is no role: write it as arn:aws:iam::123456789012:role/NAME");
+            Err(ConfigError::invalid("role_arn", problem))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -4,8 +4,8 @@
 //! NDJSON or a JSON array, plain or compressed; an `Idempotency-Key` that is the batch's name; what statuses mean.
 //!
 //! # Out of scope
-//! Credentials: [`crate::transport::http`] puts them in, so that a request as encoded here holds none and a rotated
-//! token needs no new encoding. A verdict for each record: a plain endpoint has one answer for all of them.
+//! Credentials ([`super::authentication`]): they are put in at each sending, so that a request as encoded here holds none
+//! and a rotated token needs no new encoding. A verdict for each record: a plain endpoint has one answer for all of them.
 //!
 //! # Invariants
 //! 1. Only a status in `success_codes` means "stored"; redirects are not followed and never do.
@@ -32,7 +32,6 @@ use super::{
     Permissions,
 };
 use crate::time::Timestamp;
-use crate::transport::http::HttpTransport;
 
 /// The kind's name in a configuration.
 pub(super) const KIND: &str = "http";
@@ -52,12 +51,11 @@ impl Http {
 
 /// Endpoint and transport in one.
 pub(super) fn route(config: &Config) -> Result<Route, ConfigError> {
-    let transport = HttpTransport::new(config.options.clone())
-        .map_err(|error| ConfigError::invalid(error.key(), error.to_string()))?;
+    let transport = config.authentication.transport(&config.options)?;
     let destination = Arc::new(Http::new(config.clone()));
     Ok(Route {
         destination: destination.clone(),
-        transport: Arc::new(transport),
+        transport,
         check: destination,
     })
 }
@@ -79,7 +77,7 @@ impl Destination for Http {
     /// bytes it cannot be told.
     fn fingerprint(&self) -> Fingerprint {
         let uri = self.config.endpoint.uri().to_string();
-        let account = self.config.account.as_deref().unwrap_or_default();
+        let account = self.config.authentication.account().unwrap_or_default();
         super::fingerprint(KIND, &[self.config.method.as_str(), &uri, account])
     }
 

@@ -9,6 +9,7 @@ use crate::destination::check::{Check, Finding, Step};
 use crate::destination::contract::{self, Class, Layout, Lines, Subject};
 use crate::destination::{Attempt, KindConfig};
 use crate::transport::SendError;
+use crate::transport::http::HttpTransport;
 
 const URL: &str = "https://collector.example:8443/audit";
 
@@ -78,7 +79,7 @@ fn the_contract_is_kept() {
         ))
         .unwrap();
         let route = route(&config).unwrap();
-        let transport = HttpTransport::new(config.options.clone()).unwrap();
+        let transport = HttpTransport::new(config.authentication.options(config.options.clone())).unwrap();
         contract::suite(&Subject {
             destination: route.destination.clone(),
             layout: Layout::Lines,

@@ -32,12 +32,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ::http::{HeaderMap, HeaderValue, Request, Response, header};
+use ::http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
 use rustls::crypto::CryptoProvider;
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body};
 
-pub use options::{Identity, Options, SecretHeader, Timeouts};
+pub use options::{Identity, Options, SecretHeader, SecretParameter, Timeouts};
 pub use proxy::{Proxy, ProxyError};
 pub use tls::TlsFileError;
 
@@ -47,7 +47,7 @@ use crate::secret::Exposed;
 use crate::stamp::Stamp;
 use connect::{Marked, SystemResolver};
 use descriptors::LowDescriptors;
-use options::{FilledHeader, HeaderError};
+use options::{FilledHeader, FilledParameter, HeaderError};
 
 /// How many bytes of a response's body are kept.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -129,7 +129,7 @@ impl HttpTransport {
 
     fn headers(&self, host: &str) -> Result<Vec<FilledHeader>, SendError> {
         let fill = |header: &SecretHeader| {
-            header.fill().map_err(|error| SendError::NotSent {
+            header.fill().map_err(|error| SendError::NoCredentials {
                 reason: match error {
                     HeaderError::Secret(error) => format!("{host}: no {}: {error}", header.name()),
                     HeaderError::Control(name) => {
@@ -139,6 +139,15 @@ impl HttpTransport {
             })
         };
         self.options.headers.iter().map(fill).collect()
+    }
+
+    fn parameters(&self, host: &str) -> Result<Vec<FilledParameter>, SendError> {
+        let fill = |parameter: &SecretParameter| {
+            parameter.fill().map_err(|error| SendError::NoCredentials {
+                reason: format!("{host}: no parameter `{}`: {error}", parameter.name),
+            })
+        };
+        self.options.parameters.iter().map(fill).collect()
     }
 }
 
@@ -182,8 +191,18 @@ impl Transport for HttpTransport {
                 .iter()
                 .map(|(name, value)| FilledHeader::further(name, value)),
         );
+        let parameters = self.parameters(&host)?;
+        let uri = with_parameters(request.uri(), &parameters).ok_or_else(|| SendError::NotSent {
+            reason: format!("{host}: the URL with its secret parameters is too long"),
+        })?;
         let (agent, problem) = self.client();
-        let response = run(&agent, request, &filled, self.ask_first.load(Ordering::Relaxed));
+        let response = run(
+            &agent,
+            uri,
+            request,
+            &filled,
+            self.ask_first.load(Ordering::Relaxed),
+        );
         let response = match response {
             Ok(response) => {
                 self.ask_first.store(false, Ordering::Relaxed);
@@ -202,22 +221,39 @@ impl Transport for HttpTransport {
             }
         };
         let mut response = keep(response);
-        for secret in filled.iter().flat_map(|header| &header.masks) {
+        let in_headers = filled.iter().flat_map(|header| &header.masks);
+        let in_url = parameters.iter().flat_map(|parameter| &parameter.masks);
+        for secret in in_headers.chain(in_url) {
             mask(response.body_mut(), secret);
         }
         Ok(response)
     }
 }
 
+/// `uri` with `parameters` at the end of its query string. The result is sent and never shown. `None` when it is no URL,
+/// which only its length can make of it.
+fn with_parameters(uri: &Uri, parameters: &[FilledParameter]) -> Option<Uri> {
+    if parameters.is_empty() {
+        return Some(uri.clone());
+    }
+    let own = uri.query().filter(|query| !query.is_empty());
+    let pairs = parameters.iter().map(|parameter| parameter.pair.value());
+    let query = own.into_iter().chain(pairs).collect::<Vec<_>>().join("&");
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(format!("{}?{query}", uri.path()).parse().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
 fn run(
     agent: &Agent,
+    uri: Uri,
     request: &Request<Vec<u8>>,
     filled: &[FilledHeader],
     ask_first: bool,
 ) -> Result<Response<Body>, ureq::Error> {
     let mut head = Request::new(());
     *head.method_mut() = request.method().clone();
-    *head.uri_mut() = request.uri().clone();
+    *head.uri_mut() = uri;
     *head.headers_mut() = request.headers().clone();
     for header in filled {
         head.headers_mut()

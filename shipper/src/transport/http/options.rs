@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::proxy::Proxy;
+use crate::destination::endpoint::percent_encoded;
 use crate::secret::{Exposed, Secret, SecretError};
 
 /// How requests are sent.
@@ -24,6 +25,8 @@ pub struct Options {
     pub proxy: Option<Proxy>,
     /// Headers of every request.
     pub headers: Vec<SecretHeader>,
+    /// Parameters that are added to the query string of every request.
+    pub parameters: Vec<SecretParameter>,
 }
 
 /// How long each step may take.
@@ -74,6 +77,8 @@ pub enum SecretHeader {
     },
     /// `Authorization: Bearer` (RFC 6750).
     Bearer(Secret),
+    /// `Authorization: ApiKey`, as Elasticsearch has it.
+    ApiKey(Secret),
     /// Any other.
     Plain {
         /// The name.
@@ -81,6 +86,35 @@ pub enum SecretHeader {
         /// The whole value.
         value: Secret,
     },
+}
+
+/// A parameter of the query string whose value is a secret, put in when a request is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by configurations")]
+pub struct SecretParameter {
+    /// The name.
+    pub name: String,
+    /// The value, before it is encoded.
+    pub value: Secret,
+}
+
+/// A parameter as it is sent, and the texts in it that must not be shown.
+pub(super) struct FilledParameter {
+    /// `name=value`, encoded.
+    pub(super) pair: Exposed,
+    pub(super) masks: Vec<Exposed>,
+}
+
+impl SecretParameter {
+    /// The parameter with its secret, read now.
+    pub(super) fn fill(&self) -> Result<FilledParameter, SecretError> {
+        let value = self.value.expose()?;
+        let encoded = percent_encoded(value.value()).to_string();
+        Ok(FilledParameter {
+            pair: Exposed::new(format!("{}={encoded}", percent_encoded(&self.name))),
+            masks: vec![Exposed::new(encoded), value],
+        })
+    }
 }
 
 /// A header as it is sent, and the texts in it that must not be shown.
@@ -119,7 +153,7 @@ impl SecretHeader {
     /// The header's name.
     pub fn name(&self) -> &HeaderName {
         match self {
-            Self::Basic { .. } | Self::Bearer(_) => &header::AUTHORIZATION,
+            Self::Basic { .. } | Self::Bearer(_) | Self::ApiKey(_) => &header::AUTHORIZATION,
             Self::Plain { name, .. } => name,
         }
     }
@@ -135,6 +169,10 @@ impl SecretHeader {
             Self::Bearer(token) => {
                 let token = token.expose().map_err(HeaderError::Secret)?;
                 (format!("Bearer {}", token.value()), vec![token])
+            }
+            Self::ApiKey(key) => {
+                let key = key.expose().map_err(HeaderError::Secret)?;
+                (format!("ApiKey {}", key.value()), vec![key])
             }
             Self::Plain { value, .. } => {
                 let value = value.expose().map_err(HeaderError::Secret)?;
