@@ -19,6 +19,7 @@ use base64::Engine as _;
 use http::Request;
 use python::{Program, moto};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 const BATCHES: u32 = 500;
 const REGION: &str = "eu-central-1";
