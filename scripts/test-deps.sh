@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need where it is missing: readelf, ext4 and XFS tools (power cut), namespaces and keys (default endpoints), libclang (the test that
 # keeps the checked-in bindings equal to the header), Python (clouds' counterparts, which are installed below the target
-# directory), Ceph's gateway and OpenStack Swift (the S3 tests). Without root or without a network it says what is missing;
+# directory), Ceph's gateway and OpenStack Swift (the S3 tests), Node.js and Azurite (the Azure tests). Without root or without a network it says what is missing;
 # tests that need it say so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,6 +18,8 @@ need openssl openssl
 need ceph-mon ceph-mon
 need ceph-osd ceph-osd
 need radosgw radosgw
+need node nodejs
+need npm npm
 ldconfig -p 2> /dev/null | grep -q 'libclang' || compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' > /dev/null || missing+=(libclang-dev)
 python3 -c 'import ensurepip, venv' > /dev/null 2>&1 || missing+=(python3-venv)
 
@@ -45,3 +47,18 @@ python_environment() {
 python_environment swift "OpenStack Swift"
 python_environment moto "moto, the counterpart of CloudWatch Logs"
 python_environment google "Google's client library, the judge of requests to Cloud Logging"
+
+# Microsoft's emulator of Blob Storage, with exactly what scripts/azurite/package-lock.json names.
+azurite() {
+    local folder="${CARGO_TARGET_DIR:-target}/test-deps/azurite"
+    [ ! -e "$folder/complete" ] || return 0
+    rm -rf "$folder"
+    mkdir -p "$folder" \
+        && cp scripts/azurite/package.json scripts/azurite/package-lock.json "$folder" \
+        && (cd "$folder" && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --silent) \
+        && touch "$folder/complete" \
+        && return 0
+    rm -rf "$folder"
+    echo "missing: Azurite (of npm, as scripts/azurite/package-lock.json says; the tests that need it say that they are skipped)" >&2
+}
+azurite

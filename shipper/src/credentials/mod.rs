@@ -1,8 +1,8 @@
 //! Who we are for a cloud: found where the cloud's own tools look, cached, renewed early, and never shown.
 //!
 //! # In scope
-//! The credential chains of AWS ([`aws`]) and Google ([`google`]) and how each proves itself in a request
-//! ([`crate::transport::authorized::Authorize`]).
+//! The credential chains of AWS ([`aws`]) and Google ([`google`]), keys and signatures of Azure ([`azure`]), and how each proves
+//! itself in a request ([`crate::transport::authorized::Authorize`]).
 //!
 //! # Out of scope
 //! Static headers and Basic authentication of `http` ([`crate::transport::http`]); what a refusal means
@@ -17,6 +17,7 @@
 //! Runs on the sending thread that needs a credential first.
 
 pub mod aws;
+pub mod azure;
 pub mod cache;
 pub mod google;
 pub mod web;

@@ -14,7 +14,9 @@ use super::aws::RawAws;
 use super::check::Check;
 use super::connection::RawConnection;
 use super::google::RawGoogle;
-use super::{Compression, Destination, Format, cloudwatch_logs, file, gcs, google_cloud_logging, http, s3};
+use super::{
+    Compression, Destination, Format, azure_blob, cloudwatch_logs, file, gcs, google_cloud_logging, http, s3,
+};
 use crate::config::Environment;
 use crate::transport::Transport;
 
@@ -34,6 +36,8 @@ pub enum KindConfig {
     S3(Box<s3::Config>),
     /// A bucket of Google Cloud Storage.
     Gcs(Box<gcs::Config>),
+    /// A container of Azure Blob Storage.
+    AzureBlob(Box<azure_blob::Config>),
 }
 
 impl KindConfig {
@@ -44,12 +48,14 @@ impl KindConfig {
         cloudwatch_logs::KIND,
         s3::KIND,
         gcs::KIND,
+        azure_blob::KIND,
         google_cloud_logging::KIND,
     ];
 
     /// The keys of a kind's own, beside those that every destination has; `None` when there is no such kind.
     pub fn keys(kind: &str) -> Option<Vec<&'static str>> {
         let (s3, gcs) = (s3::RawConfig::keys(), gcs::RawConfig::keys());
+        let azure_blob = azure_blob::RawConfig::keys();
         let groups: &[&[&str]] = match kind {
             file::KIND => &[file::RawConfig::KEYS],
             google_cloud_logging::KIND => &[
@@ -69,6 +75,7 @@ impl KindConfig {
             ],
             s3::KIND => &[&s3, RawAws::KEYS, RawConnection::KEYS],
             gcs::KIND => &[&gcs, RawGoogle::KEYS, RawConnection::KEYS],
+            azure_blob::KIND => &[&azure_blob, RawConnection::KEYS],
             _ => return None,
         };
         Some(groups.concat())
@@ -104,6 +111,9 @@ impl KindConfig {
             gcs::KIND => from_raw::<gcs::RawConfig>(table)?
                 .validate(environment)
                 .map(|config| Self::Gcs(Box::new(config))),
+            azure_blob::KIND => from_raw::<azure_blob::RawConfig>(table)?
+                .validate(environment)
+                .map(|config| Self::AzureBlob(Box::new(config))),
             s3::KIND => from_raw::<s3::RawConfig>(table)?
                 .validate(environment)
                 .map(|config| Self::S3(Box::new(config))),
@@ -125,6 +135,7 @@ impl KindConfig {
             Self::CloudWatchLogs(_) => cloudwatch_logs::KIND,
             Self::S3(_) => s3::KIND,
             Self::Gcs(_) => gcs::KIND,
+            Self::AzureBlob(_) => azure_blob::KIND,
         }
     }
 }
@@ -189,6 +200,7 @@ pub fn build(config: &KindConfig) -> Result<Route, ConfigError> {
         KindConfig::CloudWatchLogs(config) => cloudwatch_logs::route(config),
         KindConfig::S3(config) => s3::route(config),
         KindConfig::Gcs(config) => gcs::route(config),
+        KindConfig::AzureBlob(config) => azure_blob::route(config),
     }
 }
 

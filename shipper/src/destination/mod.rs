@@ -15,6 +15,8 @@
 
 pub mod authentication;
 pub mod aws;
+pub mod azure;
+pub mod azure_blob;
 pub mod body;
 pub mod check;
 pub mod cloudwatch_logs;
@@ -38,7 +40,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use config::{ConfigError, KindConfig, Route, build};
-pub use permission::{AwsStatement, GooglePermission, Permissions};
+pub use permission::{AwsStatement, AzureRole, GooglePermission, Permissions};
 
 use crate::spool::draft::TableEntry;
 use crate::spool::identity::RecordId;

@@ -9,6 +9,8 @@ pub enum Permissions {
     Aws(Vec<AwsStatement>),
     /// IAM permissions and the smallest predefined role that has each.
     Google(Vec<GooglePermission>),
+    /// A role at Azure, and on what.
+    Azure(AzureRole),
     /// Nothing that a cloud's policy could say: what is needed instead, for a person.
     Other(String),
 }
@@ -64,6 +66,23 @@ pub struct GooglePermission {
     pub role: &'static str,
     /// On what: `projects/ID` or `buckets/NAME`.
     pub resource: String,
+    /// What it is needed for, for a person.
+    pub purpose: &'static str,
+}
+
+/// What a role at Azure must allow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "made by destinations, printed by the command line"
+)]
+pub struct AzureRole {
+    /// Data actions, as `Microsoft.Insights/Telemetry/Write`.
+    pub data_actions: Vec<&'static str>,
+    /// The smallest predefined role that has them all, when it has little else.
+    pub predefined: Option<&'static str>,
+    /// On what: a resource's id, with words in capital letters for what no configuration names.
+    pub scope: String,
     /// What it is needed for, for a person.
     pub purpose: &'static str,
 }

@@ -1,8 +1,9 @@
 //! Real object stores on loopback, as tests need them: started on free ports, stopped by process id.
 //!
 //! # In scope
-//! [`swift`] (OpenStack Swift with `s3api`: signatures with region and service, clocks, checksums, creating only) and
-//! [`radosgw`] (Ceph's gateway: creating only under a race, Object Lock that locks).
+//! [`swift`] (OpenStack Swift with `s3api`: signatures with region and service, clocks, checksums, creating only),
+//! [`radosgw`] (Ceph's gateway: creating only under a race, Object Lock that locks) and [`azurite`] (Microsoft's emulator of
+//! Blob Storage: shared keys, shared access signatures, tokens, creating only).
 //!
 //! # Out of scope
 //! Installing them: `scripts/test-deps.sh`. Where one is not installed a test says so by its name ([`Absent`]).
@@ -12,6 +13,7 @@
 //!    it, which lives as long as the process.
 //! 2. A server that is installed and does not start is a failure, not a reason to skip.
 
+pub mod azurite;
 pub mod radosgw;
 pub mod swift;
 

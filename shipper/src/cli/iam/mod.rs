@@ -1,6 +1,7 @@
 //! `auditship iam`: the least that the identity which ships must be allowed, in the form that the operator uses.
 
 mod aws;
+mod azure;
 mod google;
 
 use clap::{Args, ValueEnum};
@@ -30,14 +31,16 @@ pub(super) struct Iam {
 /// The forms of a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Form {
-    /// An IAM policy document of AWS, or a policy binding of Google Cloud
+    /// An IAM policy document of AWS, a policy binding of Google Cloud, or a custom role of Azure
     Json,
     /// A CloudFormation template with a managed policy (AWS)
     Cloudformation,
-    /// Terraform (AWS and Google Cloud)
+    /// Terraform (AWS, Google Cloud and Azure)
     Terraform,
     /// gcloud commands (Google Cloud)
     Gcloud,
+    /// az commands (Azure)
+    Az,
 }
 
 impl Iam {
@@ -64,16 +67,28 @@ impl Iam {
                 (Permissions::Google(permissions), Form::Gcloud) => {
                     output.line(google::gcloud(&permissions).trim_end())?;
                 }
+                (Permissions::Azure(role), Form::Json) => {
+                    output.json(&azure::definition(&config.id, &role))?
+                }
+                (Permissions::Azure(role), Form::Terraform) => {
+                    output.line(azure::terraform(&config.id, &role).trim_end())?;
+                }
+                (Permissions::Azure(role), Form::Az) => {
+                    output.line(azure::commands(&config.id, &role).trim_end())?;
+                }
                 (Permissions::Other(needed), _) => {
                     output.line(format_args!(
                         "{kind} has no cloud's policy; it must be allowed {needed}"
                     ))?;
                 }
-                (Permissions::Aws(_), Form::Gcloud) => {
+                (Permissions::Aws(_), Form::Gcloud | Form::Az) => {
                     return Err(unfit(kind, "json, cloudformation and terraform"));
                 }
-                (Permissions::Google(_), Form::Cloudformation) => {
+                (Permissions::Google(_), Form::Cloudformation | Form::Az) => {
                     return Err(unfit(kind, "json, terraform and gcloud"));
+                }
+                (Permissions::Azure(_), Form::Cloudformation | Form::Gcloud) => {
+                    return Err(unfit(kind, "json, terraform and az"));
                 }
             }
         }

@@ -55,7 +55,7 @@ pub(super) struct Ship {
     /// The file with one JSON object a line; `-`, the default, is standard input
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
-    /// Where records go: a directory, the URL of an HTTP endpoint, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX
+    /// Where records go: a directory, the URL of an HTTP endpoint, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or azblob://ACCOUNT/CONTAINER/PREFIX
     #[arg(long, value_name = "DIR|URL")]
     to: String,
     /// A further key of the destination, as in a [[destination]] table: `--with token=env:TOKEN`

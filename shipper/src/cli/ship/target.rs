@@ -55,8 +55,18 @@ pub(super) fn config(
     )?)
 }
 
-/// The keys of an object store: `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`.
+/// The keys of an object store: `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`, `azblob://ACCOUNT/CONTAINER/PREFIX`.
 fn bucket(to: &str) -> Option<Vec<(&'static str, &str)>> {
+    if let Some(place) = to.strip_prefix("azblob://") {
+        let (account, rest) = place.split_once('/').unwrap_or((place, ""));
+        let (container, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        return Some(vec![
+            ("destination", "azure_blob"),
+            ("account_name", account),
+            ("container_name", container),
+            ("prefix", prefix),
+        ]);
+    }
     let kinds = [("s3://", "s3"), ("gs://", "gcs")];
     let (kind, place) = kinds
         .iter()
@@ -77,7 +87,7 @@ fn directory(to: &str) -> Result<PathBuf, Failure> {
     }
     if !to.starts_with(['/', '.']) && to.contains("://") {
         return Err(wrong(
-            "only s3://, gs://, http:// and https:// are known; begin with / or ./ if it is a directory",
+            "only s3://, gs://, azblob://, http:// and https:// are known; begin with / or ./ if it is a directory",
         ));
     }
     let path = std::path::absolute(to).map_err(|error| wrong(&error.to_string()))?;
@@ -174,6 +184,9 @@ mod tests {
         assert_eq!(kind("s3://bucket/a/b", &[("region", "eu-central-1")]), ok("s3"));
         assert_eq!(kind("s3://bucket", &[("region", "eu-central-1")]), ok("s3"));
         assert_eq!(kind("gs://bucket/a", &[]), ok("gcs"));
+        let sas = [("sas_token", "sv=1&sig=x")];
+        assert_eq!(kind("azblob://acct/audit/a/b", &sas), ok("azure_blob"));
+        assert!(kind("azblob://acct", &sas).is_err(), "no container");
         assert!(
             kind("s3://b", &[("region", "eu-central-1")]).is_err(),
             "no name of a bucket"
@@ -208,7 +221,7 @@ mod tests {
             ("", "--to: give a directory or a URL"),
             (
                 "ftp://bucket/a",
-                "--to ftp://bucket/a: only s3://, gs://, http:// and https:// are known; begin with / or ./ if it is a directory",
+                "--to ftp://bucket/a: only s3://, gs://, azblob://, http:// and https:// are known; begin with / or ./ if it is a directory",
             ),
             (
                 "/proc/self/exe",

@@ -1,0 +1,28 @@
+//! The destinations at Azure: `azure_blob` against Azurite, which checks keys, signatures and conditions itself. Where it is
+//! not installed, each scenario says on standard error that it was skipped.
+
+mod batch;
+mod blob;
+mod shipping;
+mod store;
+#[path = "../s3/wire.rs"]
+mod wire;
+
+use std::io::Write as _;
+use std::sync::OnceLock;
+
+use auditship_testkit::servers::Absent;
+use auditship_testkit::servers::azurite::Azurite;
+
+/// The one Azurite of this run, or none: then the scenario has been called skipped.
+fn azurite(scenario: &str) -> Option<&'static Azurite> {
+    static AZURITE: OnceLock<Result<Azurite, Absent>> = OnceLock::new();
+    match AZURITE.get_or_init(Azurite::start) {
+        Ok(server) => Some(server),
+        Err(Absent(why)) => {
+            // Around the capture of the test harness, so that it is seen.
+            let _unheard = writeln!(std::io::stderr(), "skipped: {scenario} ({why})");
+            None
+        }
+    }
+}
