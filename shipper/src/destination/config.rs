@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-use super::authentication::RawAuthentication;
+use super::authentication::{RawAuthentication, RawCertificate};
 use super::aws::RawAws;
 use super::check::Check;
 use super::connection::RawConnection;
 use super::google::RawGoogle;
 use super::{
     Compression, Destination, Format, azure_blob, cloudwatch_logs, file, gcs, google_cloud_logging, http, s3,
+    splunk_hec,
 };
 use crate::config::Environment;
 use crate::transport::Transport;
@@ -38,6 +39,8 @@ pub enum KindConfig {
     Gcs(Box<gcs::Config>),
     /// A container of Azure Blob Storage.
     AzureBlob(Box<azure_blob::Config>),
+    /// Splunk's HTTP Event Collector.
+    SplunkHec(Box<splunk_hec::Config>),
 }
 
 impl KindConfig {
@@ -50,6 +53,7 @@ impl KindConfig {
         gcs::KIND,
         azure_blob::KIND,
         google_cloud_logging::KIND,
+        splunk_hec::KIND,
     ];
 
     /// The keys of a kind's own, beside those that every destination has; `None` when there is no such kind.
@@ -74,6 +78,11 @@ impl KindConfig {
                 RawConnection::KEYS,
             ],
             s3::KIND => &[&s3, RawAws::KEYS, RawConnection::KEYS],
+            splunk_hec::KIND => &[
+                splunk_hec::RawConfig::KEYS,
+                RawCertificate::KEYS,
+                RawConnection::KEYS,
+            ],
             gcs::KIND => &[&gcs, RawGoogle::KEYS, RawConnection::KEYS],
             azure_blob::KIND => &[&azure_blob, RawConnection::KEYS],
             _ => return None,
@@ -120,6 +129,9 @@ impl KindConfig {
             google_cloud_logging::KIND => from_raw::<google_cloud_logging::RawConfig>(table)?
                 .validate(environment)
                 .map(|config| Self::GoogleCloudLogging(Box::new(config))),
+            splunk_hec::KIND => from_raw::<splunk_hec::RawConfig>(table)?
+                .validate(environment)
+                .map(|config| Self::SplunkHec(Box::new(config))),
             _ => from_raw::<http::RawConfig>(table)?
                 .validate(environment)
                 .map(|config| Self::Http(Box::new(config))),
@@ -136,6 +148,7 @@ impl KindConfig {
             Self::S3(_) => s3::KIND,
             Self::Gcs(_) => gcs::KIND,
             Self::AzureBlob(_) => azure_blob::KIND,
+            Self::SplunkHec(_) => splunk_hec::KIND,
         }
     }
 }
@@ -201,6 +214,7 @@ pub fn build(config: &KindConfig) -> Result<Route, ConfigError> {
         KindConfig::S3(config) => s3::route(config),
         KindConfig::Gcs(config) => gcs::route(config),
         KindConfig::AzureBlob(config) => azure_blob::route(config),
+        KindConfig::SplunkHec(config) => splunk_hec::route(config),
     }
 }
 

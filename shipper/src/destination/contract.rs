@@ -157,6 +157,10 @@ impl Lines {
             .collect()
     }
 
+    pub(super) fn set_time(&mut self, place: usize, time: Timestamp) {
+        self.0[place].1.time = time;
+    }
+
     pub(super) fn bounds(&self) -> Bounds {
         let (first, last) = (&self.0[0], &self.0[self.0.len() - 1]);
         Bounds {

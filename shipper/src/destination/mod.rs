@@ -33,8 +33,10 @@ pub mod http;
 pub mod object;
 pub mod object_name;
 mod permission;
+mod preset;
 mod reply;
 pub mod s3;
+pub mod splunk_hec;
 
 use std::fmt;
 use std::time::Duration;

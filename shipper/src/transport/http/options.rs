@@ -79,6 +79,8 @@ pub enum SecretHeader {
     Bearer(Secret),
     /// `Authorization: ApiKey`, as Elasticsearch has it.
     ApiKey(Secret),
+    /// `Authorization: Splunk`.
+    Splunk(Secret),
     /// Any other.
     Plain {
         /// The name.
@@ -153,7 +155,9 @@ impl SecretHeader {
     /// The header's name.
     pub fn name(&self) -> &HeaderName {
         match self {
-            Self::Basic { .. } | Self::Bearer(_) | Self::ApiKey(_) => &header::AUTHORIZATION,
+            Self::Basic { .. } | Self::Bearer(_) | Self::ApiKey(_) | Self::Splunk(_) => {
+                &header::AUTHORIZATION
+            }
             Self::Plain { name, .. } => name,
         }
     }
@@ -173,6 +177,10 @@ impl SecretHeader {
             Self::ApiKey(key) => {
                 let key = key.expose().map_err(HeaderError::Secret)?;
                 (format!("ApiKey {}", key.value()), vec![key])
+            }
+            Self::Splunk(token) => {
+                let token = token.expose().map_err(HeaderError::Secret)?;
+                (format!("Splunk {}", token.value()), vec![token])
             }
             Self::Plain { value, .. } => {
                 let value = value.expose().map_err(HeaderError::Secret)?;

@@ -1,0 +1,225 @@
+//! The collector of Splunk: nothing counts as delivered that no indexer has acknowledged.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use auditship::spool::cursor::HoldKind;
+
+use super::bench::Bench;
+use super::hec_fake::{Acks, Balance, Hec, Setup, TOKEN};
+
+const RECORDS: u64 = 600;
+
+fn bench(hec: &Hec, keys: &str) -> Bench {
+    let keys = format!(
+        "url = \"{}\"\ntoken = \"{TOKEN}\"\nindex = \"audit\"\nmax_request_bytes = \"40KB\"\n{keys}",
+        hec.url()
+    );
+    Bench::new("splunk_hec", &keys)
+}
+
+fn once() -> BTreeMap<u64, u32> {
+    (0..RECORDS).map(|seq| (seq, 1)).collect()
+}
+
+#[test]
+fn every_record_is_stored_once_when_acknowledgements_are_prompt_or_late() {
+    for (acks, indexers, mode) in [
+        (Acks::After(1), 1, "event"),
+        (Acks::After(3), 3, "event"),
+        (Acks::After(2), 2, "raw"),
+    ] {
+        let hec = Hec::start(Setup {
+            acks,
+            indexers,
+            ..Setup::default()
+        });
+        let mut bench = bench(&hec, &format!("mode = \"{mode}\""));
+        bench.write_records(RECORDS);
+        bench.drain();
+        assert_eq!(bench.status().counts.delivered, RECORDS);
+        hec.look(|store| {
+            assert_eq!(store.taken, once(), "{acks:?} {mode}");
+            assert_eq!(store.acknowledged.len() as u64, RECORDS);
+            assert!(store.batches > 1);
+            assert!(store.most_open <= 4, "{}", store.most_open);
+        });
+    }
+}
+
+#[test]
+fn a_batch_that_waits_keeps_no_other_from_going() {
+    let hec = Hec::start(Setup {
+        acks: Acks::Never,
+        ..Setup::default()
+    });
+    let mut bench = bench(&hec, "");
+    bench.write_records(RECORDS);
+    hec.wait("four batches wait", |store| store.most_open == 4);
+    assert_eq!(bench.status().counts.delivered, 0, "a 200 is no acknowledgement");
+    hec.set(Acks::After(1));
+    bench.drain();
+    assert_eq!(bench.status().counts.delivered, RECORDS);
+    hec.look(|store| assert_eq!(store.taken, once()));
+}
+
+#[test]
+fn what_an_indexer_loses_is_sent_again() {
+    let hec = Hec::start(Setup {
+        acks: Acks::Lost(1),
+        ..Setup::default()
+    });
+    let mut bench = bench(&hec, "ack_timeout = \"2s\"");
+    bench.write_records(RECORDS);
+    bench.drain();
+    assert_eq!(bench.status().counts.delivered, RECORDS);
+    hec.look(|store| {
+        assert_eq!(store.acknowledged.len() as u64, RECORDS);
+        // Those of one batch came twice, for the first time they were lost.
+        let twice = store.taken.values().filter(|times| **times == 2).count();
+        assert!(
+            twice > 0 && store.taken.values().all(|times| *times <= 2),
+            "{:?}",
+            store.taken
+        );
+    });
+}
+
+#[test]
+fn what_is_never_acknowledged_is_held_with_the_reason_and_not_sent_for_ever() {
+    let hec = Hec::start(Setup {
+        acks: Acks::Never,
+        ..Setup::default()
+    });
+    let mut bench = bench(&hec, "ack_timeout = \"1s\"");
+    bench.write_records(RECORDS);
+    let reason = bench.held(HoldKind::Unacknowledged);
+    assert!(reason.contains("no indexer has acknowledged it"), "{reason}");
+    assert!(
+        reason.contains("stickiness") && reason.contains("auditship resume"),
+        "{reason}"
+    );
+    // What was on its way comes to its end; then nothing goes any more, though a probe would be due every 50 ms.
+    bench.until("at rest", |status| status.in_flight == 0);
+    let (batches, most) = hec.look(|store| (store.batches, store.taken.values().copied().max()));
+    assert_eq!((most, bench.status().counts.delivered), (Some(2), 0));
+    let questions = hec.look(|store| store.questions);
+    bench.write("{\"more\":1}\n");
+    bench.until("it has been looked at", |status| {
+        status.backlog.pending == RECORDS + 1
+    });
+    assert_eq!(
+        hec.look(|store| (store.batches, store.questions)),
+        (batches, questions)
+    );
+
+    hec.set(Acks::After(1));
+    bench.resume();
+    bench.drain();
+    assert_eq!(bench.status().counts.delivered, RECORDS + 1);
+    assert!(bench.letters().is_empty());
+}
+
+#[test]
+fn behind_a_balancer_without_stickiness_nothing_counts_that_is_not_acknowledged() {
+    let hec = Hec::start(Setup {
+        acks: Acks::After(1),
+        indexers: 3,
+        balance: Balance::RoundRobin,
+        ..Setup::default()
+    });
+    let mut bench = bench(&hec, "ack_timeout = \"1s\"\nack_resend = 0");
+    bench.write_records(RECORDS);
+    // Questions find their indexer by chance: some batches are acknowledged, and each of those is.
+    bench.until("all there, or held", |status| {
+        status.counts.delivered == RECORDS
+            || matches!(
+                status.activity,
+                auditship::control::status::Activity::Held {
+                    kind: HoldKind::Unacknowledged,
+                    ..
+                }
+            )
+    });
+    bench.until("at rest", |status| status.in_flight == 0);
+    let delivered = bench.status().counts.delivered;
+    hec.look(|store| {
+        assert_eq!(store.acknowledged.len() as u64, delivered);
+        assert!(store.taken.values().all(|times| *times == 1), "{:?}", store.taken);
+    });
+}
+
+#[test]
+fn a_token_without_acknowledgement_gets_nothing_until_it_has_it_or_is_told_to_be_enough() {
+    let hec = Hec::start(Setup {
+        acks: Acks::Off,
+        ..Setup::default()
+    });
+    let mut required = bench(&hec, "");
+    required.write_records(RECORDS);
+    let reason = required.held(HoldKind::Config);
+    assert!(
+        reason.contains("useACK") && reason.contains("nothing was sent"),
+        "{reason}"
+    );
+    assert_eq!(hec.look(|store| store.batches), 0);
+    hec.set(Acks::After(1));
+    required.drain();
+    assert_eq!(required.status().counts.delivered, RECORDS);
+
+    let hec = Hec::start(Setup {
+        acks: Acks::Off,
+        ..Setup::default()
+    });
+    let mut none = bench(&hec, "ack = \"none\"");
+    none.write_records(RECORDS);
+    none.drain();
+    assert_eq!(none.status().counts.delivered, RECORDS);
+    assert!(none.status().target.contains("without acknowledgement"));
+    hec.look(|store| assert_eq!((store.taken.clone(), store.questions), (once(), 0)));
+}
+
+#[test]
+fn refusals_throttling_and_limits_lose_nothing() {
+    let first = [
+        (503, 9, "Server is busy"),
+        (500, 8, "Internal server error"),
+        (503, 18, "HEC is unhealthy, queues are full"),
+        (429, 99, "Too many requests"),
+    ];
+    let hec = Hec::start(Setup {
+        first: VecDeque::from(first),
+        max_content_length: 20_000,
+        ..Setup::default()
+    });
+    let mut bench = bench(&hec, "");
+    bench.write_records(RECORDS);
+    bench.write("{\"poison\":true}\n{\"n\":1}\n");
+    bench.drain();
+    let letters = bench.letters();
+    assert_eq!(letters.len(), 1);
+    assert_eq!((letters[0].id.seq, letters[0].code.as_str()), (RECORDS, "15"));
+    assert_eq!(bench.status().counts.delivered, RECORDS + 1);
+    hec.look(|store| assert_eq!(store.acknowledged.len() as u64, RECORDS + 1));
+}
+
+#[test]
+fn a_wrong_token_and_a_wrong_index_hold() {
+    let hec = Hec::start(Setup::default());
+    let keys = |token: &str, index: &str| {
+        format!(
+            "url = \"{}\"\ntoken = \"{token}\"\nindex = \"{index}\"\n",
+            hec.url()
+        )
+    };
+    for (token, index, kind, part) in [
+        ("wrong", "audit", HoldKind::Auth, "Invalid token"),
+        (TOKEN, "other", HoldKind::Config, "`index`"),
+    ] {
+        let mut bench = Bench::new("splunk_hec", &keys(token, index));
+        bench.write_records(3);
+        let reason = bench.held(kind);
+        assert!(reason.contains(part), "{reason}");
+        assert!(bench.letters().is_empty());
+    }
+    assert_eq!(hec.look(|store| store.batches), 0);
+}
