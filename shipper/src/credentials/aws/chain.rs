@@ -128,6 +128,8 @@ impl Chain {
             .with_http_client(client)
             .with_sleep_impl(ThreadSleep)
             .with_behavior_version(Some(BehaviorVersion::latest()))
+            .with_use_fips(Some(self.identity.variant.fips))
+            .with_use_dual_stack(Some(self.identity.variant.dual_stack))
             .with_region(Some(region.clone()));
         match &self.identity.profile {
             Some(profile) => SharedCredentialsProvider::new(
@@ -157,6 +159,8 @@ impl Chain {
             .time_source(aws_smithy_async::time::SharedTimeSource::new(
                 aws_smithy_async::time::SystemTimeSource::new(),
             ))
+            .use_fips(self.identity.variant.fips)
+            .use_dual_stack(self.identity.variant.dual_stack)
             .retry_config(RetryConfig::standard());
         config.set_endpoint_url(endpoint.map(str::to_owned));
         config.build()
@@ -177,6 +181,16 @@ impl Chain {
             (None, None) => String::from("the AWS credential chain"),
         };
         let reason = causes(error);
+        // What a program says when it fails is its own, and may hold anything.
+        if let Some((_, code)) = reason.split_once("external process exited with code ") {
+            let code = code.split(". Stderr").next().unwrap_or_default();
+            return CredentialError::Refused {
+                source,
+                reason: format!(
+                    "its `credential_process` ended with {code}: run it by hand, as this user, to see what it says"
+                ),
+            };
+        }
         match error {
             CredentialsError::CredentialsNotLoaded(_) => CredentialError::Missing {
                 advice: format!(
@@ -228,17 +242,26 @@ fn causes(error: &dyn Error) -> String {
     line
 }
 
+type Fetched = Result<Credentials, CredentialsError>;
+
+/// The longest that the sources may take together: a `credential_process` can wait for a person, and nobody is there.
+#[cfg(feature = "aws-profiles")]
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Everything that the chain awaits is ready or blocks this thread, so no runtime is needed; `credential_process` and
 /// SSO want one.
 #[cfg(not(feature = "aws-profiles"))]
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+fn block_on<F: Future<Output = Fetched>>(future: F) -> Fetched {
     pollster::block_on(future)
 }
 
 #[cfg(feature = "aws-profiles")]
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+fn block_on<F: Future<Output = Fetched>>(future: F) -> Fetched {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(future),
+        Ok(runtime) => runtime.block_on(async {
+            let late = |_| Err(CredentialsError::provider_timed_out(PATIENCE));
+            tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(late)
+        }),
         // Without descriptors for a runtime; what wants none of it still works.
         Err(_) => pollster::block_on(future),
     }

@@ -43,10 +43,22 @@ pub struct Identity {
     pub role_arn: Option<String>,
     /// The external id that the role asks for.
     pub external_id: Option<String>,
+    /// Which of their endpoints STS and its like are asked at, as the service that keys are for.
+    pub variant: Variant,
     /// How STS and its like are reached; the proxy is chosen for each.
     pub connection: RawConnection,
     /// Where the chain looks for variables.
     pub environment: Environment,
+}
+
+/// Which of a service's endpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "made by configurations")]
+pub struct Variant {
+    /// Those whose cryptography is validated by FIPS 140.
+    pub fips: bool,
+    /// Those that IPv6 reaches.
+    pub dual_stack: bool,
 }
 
 /// Gives keys.

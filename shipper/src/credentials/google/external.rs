@@ -236,7 +236,11 @@ fn of_url(
         &outside.web
     };
     let advice = "check `credential_source.url` and its headers";
-    let response = answer::ask(&**transport, &request, &source, &[], advice)?;
+    // They prove who asks, and an answer may repeat them.
+    let given = headers.iter().filter_map(|(_, value)| value.to_str().ok());
+    let given: Vec<Exposed> = given.map(|value| Exposed::new(value.to_owned())).collect();
+    let secrets: Vec<&Exposed> = given.iter().collect();
+    let response = answer::ask(&**transport, &request, &source, &secrets, advice)?;
     extract(response.body(), format, source)
 }
 

@@ -17,7 +17,7 @@ use super::config::{ConfigError, Flag};
 use super::connection::RawConnection;
 use super::endpoint::{Endpoint, Plaintext};
 use crate::config::Environment;
-use crate::credentials::aws::Identity;
+use crate::credentials::aws::{Identity, Variant};
 
 /// The keys as they are written.
 #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
@@ -48,15 +48,7 @@ pub(super) struct Aws {
     pub(super) partition: &'static Partition,
     /// In place of the service's own.
     pub(super) endpoint: Option<Endpoint>,
-    pub(super) variant: Variant,
     pub(super) identity: Identity,
-}
-
-/// Which of a service's endpoints.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Variant {
-    pub(super) fips: bool,
-    pub(super) dual_stack: bool,
 }
 
 /// How a service is named where endpoints are looked up.
@@ -115,14 +107,14 @@ impl RawAws {
             partition: Partition::of_region(&region),
             region,
             endpoint,
-            variant: Variant {
-                fips: switched_on(self.use_fips, "AWS_USE_FIPS_ENDPOINT"),
-                dual_stack: switched_on(self.use_dual_stack, "AWS_USE_DUALSTACK_ENDPOINT"),
-            },
             identity: Identity {
                 profile: self.profile,
                 role_arn: self.role_arn,
                 external_id: self.external_id,
+                variant: Variant {
+                    fips: switched_on(self.use_fips, "AWS_USE_FIPS_ENDPOINT"),
+                    dual_stack: switched_on(self.use_dual_stack, "AWS_USE_DUALSTACK_ENDPOINT"),
+                },
                 connection: connection.clone(),
                 environment: environment.clone(),
             },
@@ -170,7 +162,9 @@ impl Aws {
     pub(super) fn base(&self, service: &Service) -> Result<Uri, ConfigError> {
         let url = match &self.endpoint {
             Some(endpoint) => return Ok(endpoint.uri().clone()),
-            None => self.partition.url(service.host, &self.region, self.variant),
+            None => self
+                .partition
+                .url(service.host, &self.region, self.identity.variant),
         };
         url.parse()
             .map_err(|_| ConfigError::invalid("region", format!("{url} is no URL: check `region`")))

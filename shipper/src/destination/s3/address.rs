@@ -71,12 +71,16 @@ impl Address {
 /// S3's hosts have forms of their own: dual-stack ones are below the usual suffix, and FIPS ones carry that name in the
 /// partition for the US government too.
 fn host(aws: &Aws) -> Result<String, ConfigError> {
-    if aws.variant.fips && aws.partition.name == "aws-cn" {
+    if aws.identity.variant.fips && aws.partition.name == "aws-cn" {
         let problem = "there are no FIPS endpoints in China: remove it";
         return Err(ConfigError::invalid("use_fips", problem));
     }
-    let fips = if aws.variant.fips { "-fips" } else { "" };
-    let dual_stack = if aws.variant.dual_stack { ".dualstack" } else { "" };
+    let fips = if aws.identity.variant.fips { "-fips" } else { "" };
+    let dual_stack = if aws.identity.variant.dual_stack {
+        ".dualstack"
+    } else {
+        ""
+    };
     let suffix = aws.partition.suffix();
     Ok(format!("s3{fips}{dual_stack}.{}.{suffix}", aws.region))
 }
