@@ -2,8 +2,8 @@
 //!
 //! | answer | outcome | because |
 //! |---|---|---|
-//! | 200 with `x-amzn-RequestId` | a verdict for each | events named in `rejectedLogEventsInfo` are not stored, all others are |
-//! | 200 without it, any other 2xx or 3xx | config | something else answered: a proxy, a portal, a wrong URL |
+//! | 200 with `x-amzn-RequestId` or the content type of the protocol | a verdict for each | events named in `rejectedLogEventsInfo` are not stored, all others are |
+//! | 200 without either, any other 2xx or 3xx | config | something else answered: a proxy, a portal, a wrong URL |
 //! | 200 whose body is cut, is no JSON, or names indices that do not exist | unclear | |
 //! | 200 with a rejection of a kind that is not known | config | whether it is stored cannot be told |
 //! | `ThrottlingException` and its kin, 429 | throttled | |
@@ -21,6 +21,7 @@
 
 use std::fmt;
 
+use ::http::header::CONTENT_TYPE;
 use ::http::{Response, StatusCode};
 use serde_json::Value;
 
@@ -71,7 +72,10 @@ pub(super) enum Unreadable {
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAws => write!(f, "without x-amzn-RequestId: {NOT_AWS}"),
+            Self::NotAws => write!(
+                f,
+                "without x-amzn-RequestId or the content type {PROTOCOL}: {NOT_AWS}"
+            ),
             Self::Malformed(what) => f.write_str(what),
             Self::UnknownRejection(key) => write!(
                 f,
@@ -81,6 +85,18 @@ impl fmt::Display for Unreadable {
     }
 }
 
+/// The content type of the API's answers, with which no portal or placeholder page comes.
+const PROTOCOL: &str = "application/x-amz-json-1.1";
+
+/// Whether the service answered. Some proxies take headers away that they do not know, hence the second sign.
+fn is_aws(response: &Response<Vec<u8>>) -> bool {
+    let headers = response.headers();
+    headers.contains_key("x-amzn-requestid")
+        || headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().eq_ignore_ascii_case(PROTOCOL.as_bytes()))
+}
+
 /// Reads a 200 to a put of `count` events.
 pub(super) fn rejected(response: &Response<Vec<u8>>, count: usize) -> Result<Rejected, Unreadable> {
     let mut rejected = Rejected {
@@ -88,7 +104,7 @@ pub(super) fn rejected(response: &Response<Vec<u8>>, count: usize) -> Result<Rej
         expired: 0,
         too_new: count,
     };
-    if !response.headers().contains_key("x-amzn-requestid") {
+    if !is_aws(response) {
         return Err(Unreadable::NotAws);
     }
     if response.extensions().get() == Some(&BodyCut) {

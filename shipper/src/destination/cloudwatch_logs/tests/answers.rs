@@ -424,7 +424,7 @@ fn a_reason_says_what_to_do() {
         ),
         (
             Response::new(b"{}".to_vec()),
-            "200, but without x-amzn-RequestId: this does not come from CloudWatch Logs",
+            "200, but without x-amzn-RequestId or the content type application/x-amz-json-1.1: this does not come from CloudWatch Logs",
         ),
     ] {
         let outcome = outcome(&cloudwatch("auto_create_group = true"), &answer, 0);
