@@ -77,10 +77,23 @@ fn check_reads_the_stanzas_of_fluent_bit_too() {
         directory.path().display(),
         receiver.url("/audit")
     );
-    std::fs::write(&file, text).expect("written");
+    std::fs::write(&file, &text).expect("written");
     let check = auditship(&["check", "-c", &file.display().to_string()]);
     assert_eq!(check.code, 0, "{} {}", check.stdout, check.stderr);
     assert!(check.stdout.contains("(http): reachable"), "{}", check.stdout);
+    // A stanza beside it that cannot be used is no destination, and not well.
+    let broken =
+        "\n[OUTPUT]\n    Name auditship\n    Match *\n    Id b\n    Destination http\n    Url nowhere\n";
+    std::fs::write(&file, text + broken).expect("written");
+    for command in ["check", "send-test"] {
+        let done = auditship(&[command, "-c", &file.display().to_string()]);
+        assert_eq!(done.code, 1, "{command}: {} {}", done.stdout, done.stderr);
+        assert!(
+            done.stderr.contains("`Url`: a URL here begins with"),
+            "{}",
+            done.stderr
+        );
+    }
 }
 
 #[test]

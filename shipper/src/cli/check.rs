@@ -29,10 +29,11 @@ pub(super) struct CheckDestinations {
 
 impl CheckDestinations {
     pub(super) fn run(&self, environment: &Environment, output: &mut Output<'_>) -> Result<Exit, Failure> {
-        let destinations = self
+        let chosen = self
             .config
             .destinations(self.destination.as_deref(), environment)?;
-        let findings: Vec<(&DestinationConfig, Finding)> = destinations
+        let findings: Vec<(&DestinationConfig, Finding)> = chosen
+            .destinations
             .iter()
             .map(|destination| (destination, ask(destination)))
             .collect();
@@ -49,7 +50,7 @@ impl CheckDestinations {
         let failed = |finding: &Finding| matches!(finding, Finding::Failed { .. });
         Ok(match findings.iter().any(|(_, finding)| failed(finding)) {
             true => Exit::Unsound,
-            false => Exit::Done,
+            false => chosen.exit(),
         })
     }
 }

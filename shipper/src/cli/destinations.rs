@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::check_config;
-use super::exit::Failure;
+use super::check_config::{self, Rest};
+use super::exit::{Exit, Failure};
 use crate::config::nearest::nearest;
 use crate::config::{DestinationConfig, Environment};
 
@@ -17,20 +17,40 @@ pub(super) struct ConfigOption {
     config: PathBuf,
 }
 
+/// The destinations that a command is about.
+pub(super) struct Chosen {
+    pub(super) destinations: Vec<DestinationConfig>,
+    /// Whether others could not be read; of no interest to a command about one of them.
+    rest: Rest,
+}
+
+impl Chosen {
+    /// How a command ends that all of them went well with: what could not be read is said, and did not go well.
+    pub(super) fn exit(&self) -> Exit {
+        match self.rest {
+            Rest::Sound => Exit::Done,
+            Rest::Broken => Exit::Unsound,
+        }
+    }
+}
+
 impl ConfigOption {
     /// Every destination of the configuration; only `id` when it is given.
     pub(super) fn destinations(
         &self,
         id: Option<&str>,
         environment: &Environment,
-    ) -> Result<Vec<DestinationConfig>, Failure> {
-        let configs = check_config::configs(&self.config, environment)?;
+    ) -> Result<Chosen, Failure> {
+        let (configs, rest) = check_config::configs(&self.config, environment)?;
         let all: Vec<DestinationConfig> = configs
             .into_iter()
             .flat_map(|config| config.destinations)
             .collect();
         let Some(id) = id else {
-            return Ok(all);
+            return Ok(Chosen {
+                destinations: all,
+                rest,
+            });
         };
         let ids: Vec<&str> = all.iter().map(|destination| destination.id.as_str()).collect();
         if !ids.contains(&id) {
@@ -41,9 +61,10 @@ impl ConfigOption {
             let file = self.config.display();
             return Err(Failure::Config(format!("{file}: no destination `{id}`; {help}")));
         }
-        Ok(all
-            .into_iter()
-            .filter(|destination| destination.id == id)
-            .collect())
+        let destinations = all.into_iter().filter(|destination| destination.id == id);
+        Ok(Chosen {
+            destinations: destinations.collect(),
+            rest: Rest::Sound,
+        })
     }
 }

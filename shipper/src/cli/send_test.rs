@@ -30,11 +30,11 @@ pub(super) struct SendTest {
 
 impl SendTest {
     pub(super) fn run(&self, environment: &Environment, output: &mut Output<'_>) -> Result<Exit, Failure> {
-        let destinations = self
+        let chosen = self
             .config
             .destinations(self.destination.as_deref(), environment)?;
-        let mut exit = Exit::Done;
-        for destination in &destinations {
+        let mut exit = chosen.exit();
+        for destination in &chosen.destinations {
             let marked = Marked::new(&OsRandom::new(), SystemClock::new().wall())?;
             match marked.send(destination) {
                 Ok(query) => {

@@ -42,7 +42,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use config::{ConfigError, KindConfig, Route, build};
-pub use permission::{AwsStatement, AzureRole, GooglePermission, Permissions};
+pub use permission::{AwsCondition, AwsStatement, AzureRole, GooglePermission, Permissions};
 
 use crate::spool::draft::TableEntry;
 use crate::spool::identity::RecordId;

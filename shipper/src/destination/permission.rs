@@ -28,8 +28,27 @@ pub struct AwsStatement {
     pub actions: Vec<&'static str>,
     /// ARNs; what is not known from the configuration is `*`.
     pub resources: Vec<String>,
+    /// What else must hold.
+    pub condition: Option<AwsCondition>,
     /// What it is needed for, for a person.
     pub purpose: &'static str,
+}
+
+/// When a statement holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "whoever prints it must treat all of them")]
+pub enum AwsCondition {
+    /// For KMS keys with this alias, as `alias/audit`: policies name keys by ARN, and behind an alias stands any of them.
+    KeyAlias(String),
+}
+
+impl AwsCondition {
+    /// The operator, the key of the request's context, and the value.
+    pub fn parts(&self) -> (&'static str, &'static str, &str) {
+        match self {
+            Self::KeyAlias(alias) => ("ForAnyValue:StringEquals", "kms:ResourceAliases", alias),
+        }
+    }
 }
 
 impl AwsStatement {
@@ -39,17 +58,28 @@ impl AwsStatement {
             [one] => serde_json::json!(one),
             several => serde_json::json!(several),
         };
-        serde_json::json!({ "Effect": "Allow", "Action": action, "Resource": resource }).to_string()
+        let mut statement = serde_json::json!({ "Effect": "Allow", "Action": action, "Resource": resource });
+        self.add_condition(&mut statement);
+        statement.to_string()
     }
 
     /// As it stands in a policy.
     pub fn to_json(&self) -> serde_json::Value {
-        serde_json::json!({
+        let mut statement = serde_json::json!({
             "Sid": self.sid,
             "Effect": "Allow",
             "Action": self.actions,
             "Resource": self.resources,
-        })
+        });
+        self.add_condition(&mut statement);
+        statement
+    }
+
+    fn add_condition(&self, statement: &mut serde_json::Value) {
+        if let Some(condition) = &self.condition {
+            let (operator, key, value) = condition.parts();
+            statement["Condition"] = serde_json::json!({ operator: { key: value } });
+        }
     }
 }
 

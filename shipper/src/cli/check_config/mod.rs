@@ -100,11 +100,18 @@ impl Format {
     }
 }
 
+/// Whether something of a configuration could not be used, beside what could.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    Sound,
+    Broken,
+}
+
 /// What `file` configures, for commands that ask destinations. Mistakes beside it are told on standard error.
 ///
 /// # Errors
 /// [`Failure::Config`] when nothing of it can be used.
-pub(super) fn configs(file: &Path, environment: &Environment) -> Result<Vec<Config>, Failure> {
+pub(super) fn configs(file: &Path, environment: &Environment) -> Result<(Vec<Config>, Rest), Failure> {
     let report = check(file, None, environment);
     let errors = report
         .findings
@@ -114,8 +121,11 @@ pub(super) fn configs(file: &Path, environment: &Environment) -> Result<Vec<Conf
         let errors: Vec<String> = errors.map(ToString::to_string).collect();
         return Err(Failure::Config(errors.join("\n")));
     }
-    errors.for_each(message);
-    Ok(report.parts.into_iter().map(|part| part.config).collect())
+    let rest = match errors.inspect(|finding| message(finding)).count() {
+        0 => Rest::Sound,
+        _ => Rest::Broken,
+    };
+    Ok((report.parts.into_iter().map(|part| part.config).collect(), rest))
 }
 
 /// Everything there is to say about `file`.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::{hcl, hcl_list, identifier};
-use crate::destination::AwsStatement;
+use crate::destination::{AwsCondition, AwsStatement};
 
 /// The version of the policy language; there is no newer one.
 const VERSION: &str = "2012-10-17";
@@ -39,12 +39,22 @@ pub(super) fn terraform(id: &str, statements: &[AwsStatement]) -> String {
         // Writing to a String cannot fail.
         let _ = write!(
             text,
-            "  # {}\n  statement {{\n    sid       = {}\n    actions   = {}\n    resources = {}\n  }}\n",
+            "  # {}\n  statement {{\n    sid       = {}\n    actions   = {}\n    resources = {}\n",
             statement.purpose,
             hcl(statement.sid),
             hcl_list(statement.actions.iter().copied()),
             hcl_list(statement.resources.iter().map(String::as_str)),
         );
+        if let Some((test, variable, value)) = statement.condition.as_ref().map(AwsCondition::parts) {
+            let _ = write!(
+                text,
+                "    condition {{\n      test     = {}\n      variable = {}\n      values   = {}\n    }}\n",
+                hcl(test),
+                hcl(variable),
+                hcl_list(std::iter::once(value)),
+            );
+        }
+        text.push_str("  }\n");
     }
     let _ = write!(
         text,
@@ -64,6 +74,7 @@ mod tests {
             sid: "Write",
             actions: vec!["s3:PutObject"],
             resources: vec![String::from("arn:aws:s3:::audit/*")],
+            condition: None,
             purpose: "to store objects",
         }]
     }
@@ -85,6 +96,23 @@ mod tests {
             template["Resources"]["auditshipauditeu"]["Properties"]["PolicyDocument"],
             expected
         );
+    }
+
+    #[test]
+    fn a_key_behind_an_alias_is_a_condition() {
+        let statement = AwsStatement {
+            condition: Some(AwsCondition::KeyAlias(String::from("alias/audit"))),
+            ..statements().remove(0)
+        };
+        let condition = json!({ "ForAnyValue:StringEquals": { "kms:ResourceAliases": "alias/audit" } });
+        assert_eq!(
+            policy(std::slice::from_ref(&statement))["Statement"][0]["Condition"],
+            condition
+        );
+        let text = terraform("audit-eu", &[statement]);
+        let stated = "    condition {\n      test     = \"ForAnyValue:StringEquals\"\n      variable = \
+                      \"kms:ResourceAliases\"\n      values   = [\"alias/audit\"]\n    }\n  }\n}\n";
+        assert!(text.contains(stated), "{text}");
     }
 
     #[test]

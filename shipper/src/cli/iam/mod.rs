@@ -45,8 +45,8 @@ enum Form {
 
 impl Iam {
     pub(super) fn run(&self, environment: &Environment, output: &mut Output<'_>) -> Result<Exit, Failure> {
-        let destinations = self.config.destinations(Some(&self.destination), environment)?;
-        for config in &destinations {
+        let chosen = self.config.destinations(Some(&self.destination), environment)?;
+        for config in &chosen.destinations {
             let route = destination::build(&config.kind)
                 .map_err(|error| Failure::Config(format!("{}: {error}", config.id)))?;
             let kind = route.destination.kind();

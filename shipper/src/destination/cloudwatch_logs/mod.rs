@@ -10,7 +10,7 @@
 //! # Invariants
 //! 1. A 200 is no receipt: events that are too old, too new or older than the group's retention are left out of it and
 //!    named by index (`rejectedLogEventsInfo`). Indices count in the order of the request, which is sorted by time
-//!    (`order.rs`); verdicts are given in the order of the batch. A 200 that is not of AWS (`x-amzn-RequestId`) says nothing.
+//!    (`order.rs`); verdicts are given in the order of the batch. A 200 that is not of AWS (`x-amzn-RequestId`, the content type) says nothing.
 //! 2. The API knows no name for a batch: what may be stored and is sent again may be stored twice. The records are the
 //!    same to the byte, so `dedup auditship.spool, auditship.epoch, auditship.seq` removes them when the log is read.
 //! 3. What stands in a request depends on the batch and its journalled attempt, never on the moment of the sending.
@@ -184,6 +184,7 @@ impl Config {
                 sid: "AuditshipPut",
                 actions: vec!["logs:PutLogEvents"],
                 resources: vec![stream.clone()],
+                condition: None,
                 purpose: "to store records",
             },
             AwsStatement {
@@ -191,6 +192,7 @@ impl Config {
                 actions: vec!["logs:CreateLogStream"],
                 // The service checks the group, as `GROUP:*` or as the stream's own ARN.
                 resources: vec![format!("{group}:*")],
+                condition: None,
                 purpose: "to create the log stream; not needed once it exists",
             },
         ];
@@ -206,6 +208,7 @@ impl Config {
                 sid: "AuditshipGroup",
                 actions,
                 resources: vec![group.clone(), format!("{group}:*")],
+                condition: None,
                 purpose: "to create the log group; not needed once it exists",
             });
         }

@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::encryption::Encryption;
-use crate::destination::permission::AwsStatement;
+use crate::destination::permission::{AwsCondition, AwsStatement};
 
 /// Statements of an IAM policy that is enough to ship and to check.
 ///
@@ -15,6 +15,7 @@ pub(super) fn statements(config: &Config) -> Vec<AwsStatement> {
         sid: "AuditshipPut",
         actions: vec!["s3:PutObject"],
         resources: vec![objects.clone()],
+        condition: None,
         purpose: "to create objects",
     }];
     let mut also = |sid, action, purpose| {
@@ -22,6 +23,7 @@ pub(super) fn statements(config: &Config) -> Vec<AwsStatement> {
             sid,
             actions: vec![action],
             resources: vec![objects.clone()],
+            condition: None,
             purpose,
         });
     };
@@ -44,20 +46,35 @@ pub(super) fn statements(config: &Config) -> Vec<AwsStatement> {
             sid: "AuditshipEncrypt",
             actions: vec!["kms:GenerateDataKey", "kms:Decrypt"],
             resources: vec![key_arn(config, key.as_deref())],
+            condition: key.as_deref().and_then(alias).map(AwsCondition::KeyAlias),
             purpose: "for `encryption`",
         });
     }
     statements
 }
 
-/// Policies name keys by ARN; behind an alias, any key may be.
+/// The alias in a key's name, as `alias/audit`.
+fn alias(key: &str) -> Option<String> {
+    let name = match key.strip_prefix("arn:") {
+        Some(arn) => arn.split_once(":alias/")?.1,
+        None => key.strip_prefix("alias/")?,
+    };
+    Some(format!("alias/{name}"))
+}
+
+/// Policies name keys by ARN; behind an alias, any key may be: of those, the statement's condition names the alias.
 fn key_arn(config: &Config, key: Option<&str>) -> String {
     match key {
         Some(arn) if arn.starts_with("arn:") && arn.contains(":key/") => arn.to_owned(),
         Some(id) if !id.starts_with("arn:") && !id.starts_with("alias/") => {
             config.aws.arn(&format!("kms:{}:*:key/{id}", config.aws.region))
         }
-        _ => String::from("*"),
+        Some(arn) if arn.starts_with("arn:") => match arn.split_once(":alias/") {
+            Some((place, _)) => format!("{place}:key/*"),
+            None => String::from("*"),
+        },
+        Some(_) => config.aws.arn(&format!("kms:{}:*:key/*", config.aws.region)),
+        None => String::from("*"),
     }
 }
 
@@ -92,6 +109,7 @@ fn of_the_buckets_key(message: &str) -> Option<AwsStatement> {
         sid: "AuditshipEncrypt",
         actions: vec!["kms:GenerateDataKey", "kms:Decrypt"],
         resources: vec![key.unwrap_or("*").to_owned()],
+        condition: None,
         purpose: "for the bucket's own encryption",
     })
 }

@@ -259,8 +259,11 @@ fn permissions_are_those_that_the_configuration_needs() {
     );
     for (key, resource) in [
         ("arn:aws:kms:eu-west-1:1:key/a", "arn:aws:kms:eu-west-1:1:key/a"),
-        ("alias/audit", "*"),
-        ("arn:aws:kms:eu-west-1:1:alias/audit", "*"),
+        ("alias/audit", "arn:aws:kms:eu-central-1:*:key/*"),
+        (
+            "arn:aws:kms:eu-west-1:1:alias/audit",
+            "arn:aws:kms:eu-west-1:1:key/*",
+        ),
     ] {
         let actions = actions(&format!("encryption = \"kms\"\nkms_key_id = \"{key}\""));
         assert!(
