@@ -30,6 +30,7 @@ pub mod random;
 pub mod record;
 pub mod seal;
 pub mod secret;
+pub mod selection;
 pub mod spool;
 mod stamp;
 pub mod time;

@@ -46,6 +46,7 @@ pub use quantity::{Age, ByteSize, Share};
 
 use crate::destination::{Compression, KindConfig};
 use crate::exclude::Exclusion;
+use crate::selection::Selection;
 
 /// Everything that is configured, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -165,6 +166,8 @@ pub struct DestinationConfig {
     pub tags: Vec<String>,
     /// Before anybody asked for anything else.
     pub initial_state: InitialState,
+    /// Which records it gets.
+    pub selection: Selection,
     /// When a batch is closed.
     pub batch: BatchConfig,
     /// The share of rejected records in a minute above which the destination is held.
@@ -184,6 +187,7 @@ impl DestinationConfig {
             description: None,
             tags: Vec::new(),
             initial_state: InitialState::Active,
+            selection: Selection::default(),
             batch: BatchConfig::default(),
             dead_letter_rate: Self::DEFAULT_DEAD_LETTER_RATE,
         }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
 use super::quantity::{Age, ByteSize, NotQuantity, Share};
+use crate::selection::RawRules;
 
 /// The keys above the first table.
 #[derive(Debug, Default, Deserialize)]
@@ -66,6 +67,10 @@ pub(crate) struct Destination {
     pub(crate) tags: Option<Vec<String>>,
     /// `active` (default) or `inactive`; a desired-state file beats it.
     pub(crate) initial_state: Option<InitialState>,
+    /// Which records it gets: those for which one of these rules holds.
+    pub(crate) include: Option<RawRules>,
+    /// Which records it does not get.
+    pub(crate) exclude: Option<RawRules>,
     /// Uncompressed bytes after which a batch is closed.
     pub(crate) batch_max_bytes: Option<ByteSize>,
     /// Records after which a batch is closed.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::record::Categories;
 
 fn toml(text: &str) -> Result<Config, ConfigErrors> {
     Config::from_toml_text(text, "a.toml", &Environment::empty(), Strictness::Strict)
@@ -166,8 +167,12 @@ fn every_mistake_has_its_message() {
         (
             "[spool]\npath = \"/a\"\n[[destination]]\nid = \"x\"\ntype = \"file\"\npath = \"/b\"\nurl = \"https://x/\"\n",
             "a.toml:7: unknown key `url` in [[destination]] of type file; known there: id, type, name, description, tags, \
-          initial_state, batch_max_bytes, batch_max_records, batch_max_age, dead_letter_rate, path, key, prefix, format, \
+          initial_state, include, exclude, batch_max_bytes, batch_max_records, batch_max_age, dead_letter_rate, path, key, prefix, format, \
           compression, compression_level",
+        ),
+        (
+            "[spool]\npath = \"/a\"\n[[destination]]\nid = \"x\"\ntype = \"file\"\npath = \"/b\"\nexclude = [{ acton = \"x\" }]\n",
+            "a.toml:7: `exclude`: no rule can name `acton`; did you mean `action`?",
         ),
         // All that is wrong is said at once, by lines.
         (
@@ -204,6 +209,7 @@ fn all_of_a_good_file_arrives() {
          [spool]\npath = \"/var/lib/a\"\nid = \"audit\"\nmax_bytes = \"25%\"\nretain = \"7d\"\non_full = \"drop_oldest\"\ncompression = \"gzip\"\n\
          [[destination]]\nid = \"archive\"\ntype = \"file\"\npath = \"/srv/audit\"\nname = \"Archive\"\ntags = [\"a\", \"b\"]\n\
          initial_state = \"inactive\"\nbatch_max_bytes = \"5MiB\"\nbatch_max_records = 1000\nbatch_max_age = \"30s\"\ndead_letter_rate = \"0.5%\"\n\
+         include = [{ category = \"iam\" }, { outcome = [\"failure\"] }]\nexclude = { action = \"ping\" }\n\
          [[destination]]\nid = \"siem\"\ntype = \"http\"\nurl = \"https://collector.example.com/audit\"\n",
     )
     .expect("a good file");
@@ -241,6 +247,14 @@ fn all_of_a_good_file_arrives() {
         }
     );
     assert_eq!(archive.dead_letter_rate.per_million(), 5_000);
+    let iam = Categories::from_name("iam").expect("an ECS category");
+    let goes = |json: &str| archive.selection.selects(Categories::NONE, json.as_bytes());
+    assert!(
+        archive.selection.selects(iam, b"{}")
+            && !archive.selection.selects(iam, br#"{"event.action":"ping"}"#)
+    );
+    assert!(goes(r#"{"event.outcome":"failure"}"#) && !goes("{}"));
+    assert!(siem.selection.is_everything());
     assert_eq!((siem.id.as_str(), siem.kind.kind()), ("siem", "http"));
     assert_eq!(siem.initial_state, InitialState::Active);
     assert_eq!(siem.dead_letter_rate, Share::percent(1));
@@ -259,13 +273,15 @@ fn a_stanza_and_toml_that_say_the_same_are_the_same() {
             ("Tags", "a, b,"),
             ("Batch_Max_Records", "500"),
             ("Initial_State", "inactive"),
+            ("Include", "category=iam outcome=failure; action=delete,grant"),
         ],
         Strictness::Strict,
     );
     let of_toml = toml(
         "[spool]\npath = \"/var/lib/a\"\nid = \"audit\"\nmax_bytes = \"20GiB\"\non_full = \"drop_oldest\"\n\
          [[destination]]\nid = \"file\"\ntype = \"file\"\npath = \"/srv/audit\"\ntags = [\"a\", \"b\"]\n\
-         batch_max_records = 500\ninitial_state = \"inactive\"\n",
+         batch_max_records = 500\ninitial_state = \"inactive\"\n\
+         include = [{ category = \"iam\", outcome = \"failure\" }, { action = [\"delete\", \"grant\"] }]\n",
     );
     assert!(of_toml.is_ok(), "{of_toml:?}");
     assert_eq!(of_stanza, of_toml);

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::destination::{Compression, KindConfig, Limits};
 use crate::exclude::Exclusion;
+use crate::selection::Selection;
 
 /// The longest id: it becomes the name of files.
 const MAX_ID: usize = 64;
@@ -276,6 +277,7 @@ fn destination(mut section: Section, environment: &Environment) -> Outcome {
             Some(raw::InitialState::Inactive) => InitialState::Inactive,
             Some(raw::InitialState::Active) | None => InitialState::Active,
         },
+        selection: Selection::new(raw.include, raw.exclude),
         batch,
         dead_letter_rate: raw
             .dead_letter_rate

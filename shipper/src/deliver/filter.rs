@@ -6,6 +6,7 @@
 use crate::destination::Record;
 use crate::exclude::Exclusion;
 use crate::record::Categories;
+use crate::selection::Selection;
 
 /// Decides which records go to a destination. What it looks at (categories, event time, the JSON) is all there.
 pub trait RecordFilter: Send + Sync {
@@ -34,23 +35,22 @@ impl RecordFilter for ShipAll {
     }
 }
 
-/// Filters records of which every category is excluded: the exclusion of `auditship run`, where ingest is another's.
+/// What is configured: the destination's own selection, and the exclusion of `auditship run`, where ingest is another's.
 #[derive(Clone, Debug)]
-pub struct ExcludeCategories(Exclusion);
-
-impl ExcludeCategories {
-    /// A filter for what `exclusion` excludes.
-    pub fn new(exclusion: Exclusion) -> Self {
-        Self(exclusion)
-    }
+#[expect(clippy::exhaustive_structs, reason = "made by configuration")]
+pub struct Configured {
+    /// Filters records of which every category is excluded.
+    pub exclusion: Exclusion,
+    /// Filters what it does not select.
+    pub selection: Selection,
 }
 
-impl RecordFilter for ExcludeCategories {
+impl RecordFilter for Configured {
     fn decide(&self, record: &Record<'_>) -> Decision {
-        if self.0.excludes(Categories::from_bits(record.entry.categories)) {
-            Decision::Filter
-        } else {
-            Decision::Ship
+        let categories = Categories::from_bits(record.entry.categories);
+        match !self.exclusion.excludes(categories) && self.selection.selects(categories, record.json) {
+            true => Decision::Ship,
+            false => Decision::Filter,
         }
     }
 }

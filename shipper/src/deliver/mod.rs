@@ -36,14 +36,15 @@ mod spool;
 #[cfg(test)]
 mod testing;
 
-pub use filter::{Decision, ExcludeCategories, RecordFilter, ShipAll};
+pub use filter::{Configured, Decision, RecordFilter, ShipAll};
 pub use journal::{DeadLetters, Journal, StoredLetters};
 pub use lane::{
     Action, Activity, Class, Condition, Lane, LaneError, Now, Ports, Released, Reply, Settings, Snapshot,
     Ticket, Trouble,
 };
 pub use shipper::{
-    Drained, LaneConfig, Lanes, PlainSpawner, Shipper, Spawner, Start, StartError, Surroundings, Target,
+    Drained, LaneConfig, LaneRoute, Lanes, PlainSpawner, Shipper, Spawner, Start, StartError, Surroundings,
+    Target,
 };
 pub use source::{Next, Source, SourceError};
 pub use spool::SpoolSource;

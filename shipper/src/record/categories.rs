@@ -71,6 +71,11 @@ impl Categories {
         other.0 & !self.0 == 0
     }
 
+    /// Whether some category is in both sets.
+    pub fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Both sets together.
     #[must_use]
     pub fn union(self, other: Self) -> Self {

@@ -7,7 +7,7 @@ use auditship::config::{Config, Environment, Strictness};
 use auditship::control::log::Log;
 use auditship::control::status::{DestinationStatus, Program};
 use auditship::deliver::backoff::Policy;
-use auditship::deliver::{Drained, Lanes, PlainSpawner, Shipper, Surroundings, Target};
+use auditship::deliver::{Drained, LaneRoute, Lanes, PlainSpawner, Shipper, Surroundings, Target};
 use auditship::ingest::Chunk;
 use auditship::instance::{self, Answer, Intake, Outside, ingest_settings, writer_options};
 use auditship::random::OsRandom;
@@ -66,7 +66,7 @@ impl Bench {
         );
         let mut lanes = Lanes::of(&config);
         for lane in &mut lanes.lanes {
-            let Target::Route { settings, .. } = &mut lane.target else {
+            let Target::Route(LaneRoute { settings, .. }) = &mut lane.target else {
                 panic!("a destination that can be built")
             };
             settings.batching.age = Duration::from_millis(50);

@@ -6,8 +6,9 @@ use crate::config::{BatchConfig, Config, DestinationConfig, InitialState, Shippe
 use crate::control::desired::DesiredState;
 use crate::deliver::backoff::Policy;
 use crate::deliver::pack::Batching;
-use crate::deliver::{ExcludeCategories, RecordFilter, Settings, ShipAll};
+use crate::deliver::{Configured, RecordFilter, Settings};
 use crate::destination::{self, Destination, Format};
+use crate::exclude::Exclusion;
 use crate::transport::Transport;
 
 /// What a shipper serves.
@@ -48,30 +49,43 @@ pub enum Start {
 
 /// Where records go.
 #[derive(Clone)]
-#[expect(clippy::exhaustive_enums, reason = "two cases")]
+#[expect(clippy::exhaustive_enums, reason = "three cases")]
 pub enum Target {
     /// There.
-    Route {
-        /// What the lane is told.
-        settings: Settings,
-        /// Sends its requests.
-        transport: Arc<dyn Transport>,
+    Route(LaneRoute),
+    /// Nowhere yet: what the configuration names is not there, as a key file that is mounted late. Records are kept for
+    /// it, and it is tried again.
+    Awaited {
+        /// What is wrong, and what to do.
+        reason: String,
+        /// Tries again; gives the reason if that fails.
+        build: Arc<dyn Fn() -> Result<LaneRoute, String> + Send + Sync>,
     },
-    /// Nowhere yet: the configuration is wrong. Records are kept for it.
+    /// Nowhere: the configuration is wrong. Records are kept for it.
     Held {
         /// What is wrong, and what to do.
         reason: String,
     },
 }
 
+/// How records get where they go.
+#[derive(Clone)]
+#[expect(clippy::exhaustive_structs, reason = "made by whoever starts a shipper")]
+pub struct LaneRoute {
+    /// What the lane is told.
+    pub settings: Settings,
+    /// Sends its requests.
+    pub transport: Arc<dyn Transport>,
+}
+
 impl Lanes {
     /// What `config` says. A destination that cannot be built is held with the reason.
     pub fn of(config: &Config) -> Self {
-        let filter = filter_of(config);
+        let exclusion = exclusion_of(config);
         let mut lanes: Vec<LaneConfig> = config
             .destinations
             .iter()
-            .map(|one| LaneConfig::of(one, &filter))
+            .map(|one| LaneConfig::of(one, exclusion))
             .collect();
         let mut held = None;
         for broken in &config.held {
@@ -97,21 +111,19 @@ impl LaneConfig {
         }
     }
 
-    fn of(config: &DestinationConfig, filter: &Arc<dyn RecordFilter>) -> Self {
-        let target = match destination::build(&config.kind) {
-            Ok(route) => Target::Route {
-                settings: Settings {
-                    batching: batching_of(&config.batch, &*route.destination),
-                    destination: route.destination,
-                    filter: Arc::clone(filter),
-                    dead_letter_rate: config.dead_letter_rate.per_million(),
-                    retry: Policy::RETRY,
-                    probe: Policy::PROBE,
+    fn of(config: &DestinationConfig, exclusion: Exclusion) -> Self {
+        let filter: Arc<dyn RecordFilter> = Arc::new(Configured {
+            exclusion,
+            selection: config.selection.clone(),
+        });
+        let target = match LaneRoute::build(config, &filter) {
+            Ok(route) => Target::Route(route),
+            Err(reason) => Target::Awaited {
+                reason,
+                build: {
+                    let config = config.clone();
+                    Arc::new(move || LaneRoute::build(&config, &filter))
                 },
-                transport: route.transport,
-            },
-            Err(error) => Target::Held {
-                reason: error.to_string(),
             },
         };
         Self {
@@ -127,11 +139,28 @@ impl LaneConfig {
     }
 }
 
+impl LaneRoute {
+    fn build(config: &DestinationConfig, filter: &Arc<dyn RecordFilter>) -> Result<Self, String> {
+        let route = destination::build(&config.kind).map_err(|error| error.to_string())?;
+        Ok(Self {
+            settings: Settings {
+                batching: batching_of(&config.batch, &*route.destination),
+                destination: route.destination,
+                filter: Arc::clone(filter),
+                dead_letter_rate: config.dead_letter_rate.per_million(),
+                retry: Policy::RETRY,
+                probe: Policy::PROBE,
+            },
+            transport: route.transport,
+        })
+    }
+}
+
 /// Where ingest is another's, what is excluded is in the spool, and is filtered here.
-fn filter_of(config: &Config) -> Arc<dyn RecordFilter> {
+fn exclusion_of(config: &Config) -> Exclusion {
     match config.shipper {
-        ShipperMode::External => Arc::new(ExcludeCategories::new(config.exclusion)),
-        ShipperMode::Embedded => Arc::new(ShipAll),
+        ShipperMode::External => config.exclusion,
+        ShipperMode::Embedded => Exclusion::NOTHING,
     }
 }
 

@@ -34,7 +34,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use self::gate::Gate;
-pub use self::lanes::{LaneConfig, Lanes, Start, Target};
+pub use self::lanes::{LaneConfig, LaneRoute, Lanes, Start, Target};
 use self::runner::Runner;
 use self::signal::Signal;
 pub use self::spawn::{PlainSpawner, Spawner};

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use super::Shared;
-use super::lanes::Target;
 use super::runner::Runner;
 use crate::control::commands::{self, Command, Due, Letters, Outcome};
 use crate::control::forget::forget;
@@ -81,7 +80,9 @@ fn apply(shared: &Shared, runners: &[Arc<Runner>], due: &Due) -> Option<Outcome>
     if let Command::DeadLetterDiscard { which, reason, .. } = &due.command {
         return Some(discard(shared, id, which, reason));
     }
-    if let Target::Held { reason } = &runner.config.target {
+    let fault = runner.lock().fault.clone();
+    if let Some(reason) = runner.held(fault.as_ref()) {
+        runner.hurry();
         return Some(refused(&format!(
             "`{id}` is held until its configuration is right: {reason}"
         )));

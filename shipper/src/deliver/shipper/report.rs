@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use super::Shared;
-use super::lanes::Target;
+use super::lanes::LaneRoute;
 use super::runner::{Broken, Runner};
 use crate::control::log::Level;
 use crate::control::status::{
@@ -88,7 +88,7 @@ fn one(runner: &Runner, head: u64, now: Now) -> DestinationStatus {
         requests: runner.requests.load(Ordering::Relaxed),
         ..DestinationStatus::default()
     };
-    if let Target::Route { settings, .. } = &runner.config.target {
+    if let Some(LaneRoute { settings, .. }) = runner.route() {
         settings.destination.kind().clone_into(&mut status.kind);
         status.target = settings.destination.target();
     }
@@ -109,18 +109,18 @@ fn one(runner: &Runner, head: u64, now: Now) -> DestinationStatus {
         status.desired = peek.state.desired;
         status.backlog.pending = peek.state.pending(head);
     }
-    match (&runner.config.target, fault) {
-        (Target::Held { reason }, _) => {
+    match (runner.held(fault.as_ref()), &fault) {
+        (Some(reason), _) => {
             status.activity = Activity::Held {
                 kind: HoldKind::Config,
                 since: runner.since,
-                reason: reason.clone(),
+                reason: reason.to_owned(),
             };
             status.backlog.stuck_since = Some(runner.since);
             status.last_error = Some(fault_of("config", runner.since, reason));
         }
-        (Target::Route { .. }, Some(fault)) => of_fault(&mut status, &fault, now),
-        (Target::Route { .. }, None) => {}
+        (None, Some(fault)) => of_fault(&mut status, fault, now),
+        (None, None) => {}
     }
     status
 }

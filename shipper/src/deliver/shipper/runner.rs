@@ -6,13 +6,15 @@
 //! 2. *The fence.* Taking the lane out of its lock ends it. A worker that comes back from a hanging request finds its
 //!    lane gone, or another in its place (the incarnation tells), and can touch neither cursor nor spool.
 //! 3. A lane that fails or panics is dropped, and another is opened from disk after a wait. Nothing in memory matters.
+//! 4. A destination that cannot be built yet is tried again on its own thread: a disk that hangs below a key file delays
+//!    nobody else.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use super::lanes::{LaneConfig, Start, Target};
+use super::lanes::{LaneConfig, LaneRoute, Start, Target};
 use super::signal::Signal;
 use super::{Shared, THREAD_STACK};
 use crate::control::desired::DesiredState;
@@ -36,6 +38,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Runner {
     pub(super) config: LaneConfig,
     pub(super) shared: Arc<Shared>,
+    route: OnceLock<LaneRoute>,
     cell: Mutex<Cell>,
     pub(super) signal: Signal,
     pub(super) requests: AtomicU64,
@@ -105,8 +108,13 @@ impl Runner {
         activity: Activity,
         generation: u64,
     ) -> Arc<Self> {
+        let route = match &config.target {
+            Target::Route(route) => OnceLock::from(route.clone()),
+            Target::Awaited { .. } | Target::Held { .. } => OnceLock::new(),
+        };
         Arc::new(Self {
             since: shared.around.clock.wall(),
+            route,
             config,
             shared,
             cell: Mutex::new(Cell {
@@ -126,13 +134,18 @@ impl Runner {
         })
     }
 
-    /// How many requests it may have on their way.
-    pub(super) fn workers(&self) -> usize {
+    /// Where its records go, once that can be said.
+    pub(super) fn route(&self) -> Option<&LaneRoute> {
+        self.route.get()
+    }
+
+    /// Why there is no route, by `fault` if it was tried again.
+    pub(super) fn held<'a>(&'a self, fault: Option<&'a Broken>) -> Option<&'a str> {
         match &self.config.target {
-            Target::Route { settings, .. } => {
-                usize::from(settings.destination.limits().in_flight).clamp(1, State::MAX_ENTRIES)
-            }
-            Target::Held { .. } => 0,
+            Target::Route(_) => None,
+            Target::Awaited { .. } if self.route().is_some() => None,
+            Target::Awaited { reason, .. } => Some(fault.map_or(reason, |fault| &fault.reason)),
+            Target::Held { reason } => Some(reason),
         }
     }
 
@@ -146,18 +159,23 @@ impl Runner {
     /// # Errors
     /// When the system gives no thread; those that were started end with [`Runner::end`].
     pub(super) fn start(self: &Arc<Self>) -> std::io::Result<Vec<std::thread::JoinHandle<()>>> {
-        let mut handles = Vec::new();
-        for number in 0..self.workers() {
-            let name = thread_name(&self.config.id, number);
-            let runner = Arc::clone(self);
-            let alive = self.shared.gate.enter();
-            let body = Box::new(move || {
-                runner.work();
-                drop(alive);
-            });
-            handles.push(self.shared.around.spawner.spawn(&name, THREAD_STACK, body)?);
-        }
-        Ok(handles)
+        let workers = match &self.config.target {
+            Target::Route(route) => route.workers(),
+            Target::Awaited { .. } => 1,
+            Target::Held { .. } => 0,
+        };
+        (0..workers).map(|number| self.spawn(number)).collect()
+    }
+
+    fn spawn(self: &Arc<Self>, number: usize) -> std::io::Result<std::thread::JoinHandle<()>> {
+        let name = thread_name(&self.config.id, number);
+        let runner = Arc::clone(self);
+        let alive = self.shared.gate.enter();
+        let body = Box::new(move || {
+            runner.work();
+            drop(alive);
+        });
+        self.shared.around.spawner.spawn(&name, THREAD_STACK, body)
     }
 
     /// Makes the cursor of a destination that is new to the spool now, so that records are kept for it from now on.
@@ -204,6 +222,7 @@ impl Runner {
         if let Some(lane) = &mut cell.lane {
             lane.desire(activity, generation);
         }
+        cell.hurry();
         drop(cell);
         self.signal.call();
     }
@@ -231,8 +250,8 @@ impl Runner {
             cell.life = Life::Stopping;
         }
         drop(cell);
-        if let Target::Route { transport, .. } = &self.config.target {
-            transport.interrupt();
+        if let Some(route) = self.route() {
+            route.transport.interrupt();
         }
         self.signal.call();
     }
@@ -246,9 +265,15 @@ impl Runner {
         self.signal.call();
     }
 
+    /// A destination that cannot be built yet is tried at once.
+    pub(super) fn hurry(&self) {
+        self.lock().hurry();
+        self.signal.call();
+    }
+
     /// A worker's life.
     fn work(self: &Arc<Self>) {
-        let Target::Route { settings, transport } = &self.config.target else {
+        let Some(LaneRoute { settings, transport }) = self.await_route() else {
             return;
         };
         loop {
@@ -269,6 +294,67 @@ impl Runner {
                 }
             }
         }
+    }
+
+    /// The route, as soon as it can be built; `None` when the end comes first.
+    fn await_route(self: &Arc<Self>) -> Option<&LaneRoute> {
+        let Target::Awaited { build, .. } = &self.config.target else {
+            return self.route();
+        };
+        while self.route().is_none() {
+            let seen = self.signal.seen();
+            let now = Now::of(&*self.shared.around.clock);
+            let (life, until) = {
+                let cell = self.lock();
+                (cell.life, cell.fault.as_ref().map(|fault| fault.until))
+            };
+            if life != Life::Running {
+                return None;
+            }
+            if let Some(until) = until.filter(|until| now.monotonic < *until) {
+                self.signal
+                    .wait(seen, until.since(now.monotonic).min(LONGEST_WAIT));
+                continue;
+            }
+            match guarded(|| Ok(build())).and_then(|built| built) {
+                Ok(route) => self.found(route),
+                Err(reason) => self.missed(reason, now),
+            }
+        }
+        self.route()
+    }
+
+    /// The route can be built now: as many workers as it may have requests on their way.
+    fn found(self: &Arc<Self>, route: LaneRoute) {
+        self.lock().recovered();
+        let workers = route.workers();
+        if self.route.set(route).is_err() {
+            return;
+        }
+        let fields: [(&str, &dyn std::fmt::Display); 1] = [("destination", &self.config.id)];
+        self.shared
+            .log
+            .info("what the destination is made of is there now", &fields);
+        for number in 1..workers {
+            // The gate waits for it; with fewer workers it is slower, and goes on.
+            if let Err(error) = self.spawn(number) {
+                let fields: [(&str, &dyn std::fmt::Display); 2] =
+                    [("destination", &self.config.id), ("reason", &error)];
+                self.shared.log.error("the system gives no thread", &fields);
+            }
+        }
+    }
+
+    fn missed(&self, reason: String, now: Now) {
+        let mut cell = self.lock();
+        let wait = Policy::PROBE.wait(cell.failures, None, &*self.shared.around.random);
+        cell.failures = cell.failures.saturating_add(1);
+        cell.fault = Some(Broken {
+            at: now.wall,
+            since: self.since,
+            reason,
+            until: now.monotonic.plus(wait),
+        });
     }
 
     /// Asks the lane what to do, opening one where there is none.
@@ -388,7 +474,21 @@ impl Runner {
     }
 }
 
+impl LaneRoute {
+    /// How many requests may be on their way.
+    fn workers(&self) -> usize {
+        usize::from(self.settings.destination.limits().in_flight).clamp(1, State::MAX_ENTRIES)
+    }
+}
+
 impl Cell {
+    /// What went wrong is tried again without further waiting.
+    fn hurry(&mut self) {
+        if let Some(fault) = &mut self.fault {
+            fault.until = Monotonic(0);
+        }
+    }
+
     fn recovered(&mut self) {
         self.fault = None;
         self.failures = 0;

@@ -185,7 +185,7 @@ fn lane(id: &str, door: &Arc<Door>, in_flight: u8) -> LaneConfig {
         name: None,
         initial: DesiredState::Active,
         start: Start::Earliest,
-        target: Target::Route {
+        target: Target::Route(LaneRoute {
             settings: Settings {
                 destination: Arc::new(destination),
                 batching: Batching {
@@ -198,7 +198,7 @@ fn lane(id: &str, door: &Arc<Door>, in_flight: u8) -> LaneConfig {
                 probe: quick,
             },
             transport: door.clone(),
-        },
+        }),
     }
 }
 
@@ -321,7 +321,7 @@ impl Desk {
     /// As [`lane`], with answers from here.
     fn lane(self: &Arc<Self>, id: &str, in_flight: u8) -> LaneConfig {
         let mut config = lane(id, &Door::new(), in_flight);
-        if let Target::Route { transport, .. } = &mut config.target {
+        if let Target::Route(LaneRoute { transport, .. }) = &mut config.target {
             *transport = self.clone();
         }
         config
@@ -584,6 +584,43 @@ fn a_reload_keeps_the_cursors_and_serves_what_is_new() {
     });
     let times = locked(&second.receiver).times(15);
     assert_eq!((&times[..10], &times[10..]), (&[1; 10][..], &[2; 5][..]));
+    shipper.stop(PATIENCE);
+}
+
+#[test]
+fn a_destination_that_cannot_be_built_yet_is_held_and_tried_again() {
+    let mut bench = Bench::new();
+    bench.write(10);
+    let (good, late) = (Door::new(), Door::new());
+    let Target::Route(route) = lane("late", &late, 4).target else {
+        unreachable!("a lane has a route");
+    };
+    let mounted = Arc::new(AtomicBool::new(false));
+    let there = Arc::clone(&mounted);
+    let mut awaited = lane("late", &late, 4);
+    awaited.target = Target::Awaited {
+        reason: String::from("no key file at first"),
+        build: Arc::new(move || match there.load(Ordering::SeqCst) {
+            true => Ok(route.clone()),
+            false => Err(String::from("no key file yet")),
+        }),
+    };
+    let shipper = bench.start(vec![lane("good", &good, 1), awaited]).unwrap();
+    until(&shipper, "the other one, and the hold", |all| {
+        let held = matches!(&all[1].activity, status::Activity::Held { kind: HoldKind::Config, reason, .. } if reason == "no key file yet");
+        held && all[0].counts.delivered == 10 && all[1].backlog.pending == 10
+    });
+    mounted.store(true, Ordering::SeqCst);
+    shipper.shared.runners()[1].hurry();
+    until(&shipper, "what was kept for it", |all| {
+        all[1].counts.delivered == 10
+    });
+    late.set(Shut::Hanging { waiting: 0 });
+    bench.write(100);
+    shipper.nudge();
+    late.wait_for_hanging(4);
+    late.set(Shut::Open);
+    until(&shipper, "all", |all| all[1].counts.delivered == 110);
     shipper.stop(PATIENCE);
 }
 

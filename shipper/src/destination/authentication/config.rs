@@ -9,7 +9,7 @@ use super::certificate::RawCertificate;
 use super::headers::{Headers, header_name};
 use super::{Authentication, Made, plain_value};
 use crate::config::Environment;
-use crate::credentials::aws::Identity;
+use crate::credentials::aws::{Identity, Variant};
 use crate::destination::aws;
 use crate::destination::config::ConfigError;
 use crate::destination::connection::RawConnection;
@@ -242,6 +242,7 @@ impl RawAuthentication {
                 profile: self.profile,
                 role_arn: self.role_arn,
                 external_id: self.external_id,
+                variant: Variant::default(),
                 connection: connection.clone(),
                 environment: environment.clone(),
             },

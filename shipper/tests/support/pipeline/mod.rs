@@ -18,8 +18,8 @@ use auditship::control::{self, SHIPPER_LOCK};
 use auditship::deliver::backoff::Policy;
 use auditship::deliver::pack::Batching;
 use auditship::deliver::{
-    Action, Activity, ExcludeCategories, Lane, Now, Ports, RecordFilter, Settings, ShipAll, Source,
-    SourceError, SpoolSource, StoredLetters, Ticket,
+    Action, Activity, Configured, Lane, Now, Ports, RecordFilter, Settings, ShipAll, Source, SourceError,
+    SpoolSource, StoredLetters, Ticket,
 };
 use auditship::destination::file::File;
 use auditship::destination::http::Http;
@@ -28,6 +28,7 @@ use auditship::exclude::Exclusion;
 use auditship::ingest::{self, Chunk};
 use auditship::instance::{Answer, Intake, Outside, Program};
 use auditship::random::{Random, SeededRandom};
+use auditship::selection::Selection;
 use auditship::spool::cursor::Cursor;
 use auditship::spool::draft::SourceFormat;
 use auditship::spool::format::Codec;
@@ -108,7 +109,10 @@ impl World {
     fn settings(&self, id: &str) -> Settings {
         let (destination, records, filter): (_, _, Arc<dyn RecordFilter>) = match id {
             HTTP => {
-                let filter = ExcludeCategories::new(exclusion(chunks::FILTERED));
+                let filter = Configured {
+                    exclusion: exclusion(chunks::FILTERED),
+                    selection: Selection::default(),
+                };
                 (http(), 4, Arc::new(filter))
             }
             FILE => (file("/out"), 6, Arc::new(ShipAll)),
