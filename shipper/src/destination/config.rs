@@ -15,8 +15,8 @@ use super::check::Check;
 use super::connection::RawConnection;
 use super::google::RawGoogle;
 use super::{
-    Compression, Destination, Format, azure_blob, cloudwatch_logs, file, gcs, google_cloud_logging, http, s3,
-    splunk_hec,
+    Compression, Destination, Format, azure_blob, cloudwatch_logs, file, firehose, gcs, google_cloud_logging,
+    http, kinesis, s3, splunk_hec,
 };
 use crate::config::Environment;
 use crate::transport::Transport;
@@ -41,6 +41,10 @@ pub enum KindConfig {
     AzureBlob(Box<azure_blob::Config>),
     /// Splunk's HTTP Event Collector.
     SplunkHec(Box<splunk_hec::Config>),
+    /// A stream of Amazon Kinesis Data Streams.
+    Kinesis(Box<kinesis::Config>),
+    /// A stream of Amazon Data Firehose.
+    Firehose(Box<firehose::Config>),
 }
 
 impl KindConfig {
@@ -54,6 +58,8 @@ impl KindConfig {
         azure_blob::KIND,
         google_cloud_logging::KIND,
         splunk_hec::KIND,
+        kinesis::KIND,
+        firehose::KIND,
     ];
 
     /// The keys of a kind's own, beside those that every destination has; `None` when there is no such kind.
@@ -85,6 +91,8 @@ impl KindConfig {
             ],
             gcs::KIND => &[&gcs, RawGoogle::KEYS, RawConnection::KEYS],
             azure_blob::KIND => &[&azure_blob, RawConnection::KEYS],
+            kinesis::KIND => &[kinesis::RawConfig::KEYS, RawAws::KEYS, RawConnection::KEYS],
+            firehose::KIND => &[firehose::RawConfig::KEYS, RawAws::KEYS, RawConnection::KEYS],
             _ => return None,
         };
         Some(groups.concat())
@@ -123,6 +131,12 @@ impl KindConfig {
             azure_blob::KIND => from_raw::<azure_blob::RawConfig>(table)?
                 .validate(environment)
                 .map(|config| Self::AzureBlob(Box::new(config))),
+            kinesis::KIND => from_raw::<kinesis::RawConfig>(table)?
+                .validate(environment)
+                .map(|config| Self::Kinesis(Box::new(config))),
+            firehose::KIND => from_raw::<firehose::RawConfig>(table)?
+                .validate(environment)
+                .map(|config| Self::Firehose(Box::new(config))),
             s3::KIND => from_raw::<s3::RawConfig>(table)?
                 .validate(environment)
                 .map(|config| Self::S3(Box::new(config))),
@@ -149,6 +163,8 @@ impl KindConfig {
             Self::Gcs(_) => gcs::KIND,
             Self::AzureBlob(_) => azure_blob::KIND,
             Self::SplunkHec(_) => splunk_hec::KIND,
+            Self::Kinesis(_) => kinesis::KIND,
+            Self::Firehose(_) => firehose::KIND,
         }
     }
 }
@@ -215,6 +231,8 @@ pub fn build(config: &KindConfig) -> Result<Route, ConfigError> {
         KindConfig::Gcs(config) => gcs::route(config),
         KindConfig::AzureBlob(config) => azure_blob::route(config),
         KindConfig::SplunkHec(config) => splunk_hec::route(config),
+        KindConfig::Kinesis(config) => kinesis::route(config),
+        KindConfig::Firehose(config) => firehose::route(config),
     }
 }
 

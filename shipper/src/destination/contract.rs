@@ -75,6 +75,11 @@ impl Layout {
     }
 }
 
+/// Among the extensions of the answer that stores everything, where what it says depends on the request: makes another one
+/// for any request.
+#[derive(Clone, Copy)]
+pub(super) struct StoredFor(pub(super) fn(&::http::Request<Vec<u8>>) -> Response<Vec<u8>>);
+
 /// The kind of an [`Outcome`], to be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
@@ -132,12 +137,13 @@ impl Lines {
             epoch: Epoch(9),
             seq,
         };
-        let entry = |line: &Vec<u8>, seq| TableEntry {
+        let entry = |line: &Vec<u8>, seq: u64| TableEntry {
             len: u32::try_from(line.len() + 1).unwrap(),
             added: 0,
             flags: 0,
             time: Timestamp(1_000 * i64::try_from(seq).unwrap()),
-            key: Key([1; 16]),
+            // As unlike one another as those of a spool are.
+            key: Key(*blake3::hash(&seq.to_le_bytes()).as_bytes().first_chunk().unwrap()),
             categories: 0,
             id_hash: 0,
         };
@@ -508,7 +514,11 @@ impl Refusing<'_> {
         };
         assert_eq!(records.len(), batch.records.len());
         let poisoned = records.iter().any(|record| record.get("poison").is_some());
-        destination.decode(&batch, if poisoned { self.refused } else { self.stored })
+        let stored = match self.stored.extensions().get::<StoredFor>() {
+            Some(StoredFor(answer)) => answer(&request),
+            None => self.stored.clone(),
+        };
+        destination.decode(&batch, if poisoned { self.refused } else { &stored })
     }
 }
 

@@ -26,10 +26,12 @@ pub mod connection;
 mod contract;
 pub mod endpoint;
 pub mod file;
+pub mod firehose;
 pub mod gcs;
 pub mod google;
 pub mod google_cloud_logging;
 pub mod http;
+pub mod kinesis;
 pub mod object;
 pub mod object_name;
 mod permission;
@@ -304,7 +306,7 @@ pub enum Verdict {
     },
     /// Try this record again.
     Retry {
-        /// Not before this long.
+        /// Not before this long; zero: at once, since it was left out of the request.
         after: Option<Duration>,
     },
 }

@@ -7,6 +7,7 @@ pub mod authorized;
 pub mod file;
 pub mod http;
 pub mod inquiring;
+pub mod paced;
 pub mod pause;
 #[cfg(any(test, feature = "_sim"))]
 pub mod scripted;

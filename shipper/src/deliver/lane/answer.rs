@@ -317,7 +317,7 @@ impl Court<'_> {
         };
         let places: Vec<u32> = entry.settled.pending_in(attempt.range.clone()).collect();
         let all = verdicts.len() as u64;
-        let (mut stored, mut again, mut after) = (0u64, 0u64, None::<Duration>);
+        let (mut stored, mut at_once, mut again, mut after) = (0u64, 0u64, 0u64, None::<Duration>);
         let mut rejected = Vec::new();
         for (place, verdict) in places.into_iter().zip(verdicts) {
             match verdict {
@@ -325,6 +325,9 @@ impl Court<'_> {
                     entry.settled.settle(place, Disposition::Delivered);
                     stored += 1;
                 }
+                Verdict::Retry {
+                    after: Some(Duration::ZERO),
+                } => at_once += 1,
                 Verdict::Retry { after: asked } => {
                     again += 1;
                     after = after.max(asked);
@@ -365,9 +368,10 @@ impl Court<'_> {
             return Consequence::Hold(HoldKind::Config, Cause::Rate, reason);
         }
         match (again, settled) {
-            (0, _) => Consequence::Works,
+            (0, 1..) => Consequence::Works,
+            (0, 0) if at_once == 0 => Consequence::Works,
             (again, 0) => {
-                let reason = format!("all {again} records are to be tried again");
+                let reason = format!("all {} records are to be tried again", again + at_once);
                 Consequence::BackOff(Class::Throttled, reason, after)
             }
             (_, _) => Consequence::Pause(after),

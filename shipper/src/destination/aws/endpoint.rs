@@ -73,6 +73,11 @@ impl Partition {
         format!("https://{host}{fips}.{region}.{suffix}")
     }
 
+    /// Its domains: the plain one and that of the dual-stack endpoints.
+    pub(super) fn suffixes(&self) -> [&'static str; 2] {
+        [self.suffix, self.dual_stack]
+    }
+
     /// The domain of this partition's services.
     pub(in crate::destination) fn suffix(&self) -> &'static str {
         self.suffix

@@ -6,12 +6,18 @@
 
 mod endpoint;
 mod error;
+mod explain;
+mod json;
+mod puts;
 
 use ::http::Uri;
 
 pub use endpoint::Partition;
 pub(crate) use error::error_code;
 pub(super) use error::{ErrorClass, classify, error_message, xml_text};
+pub(super) use explain::{said, who};
+pub(super) use json::{RecordList, operation, put};
+pub(super) use puts::{Dialect, Meaning, Put};
 
 use super::config::{ConfigError, Flag};
 use super::connection::RawConnection;
@@ -52,9 +58,9 @@ pub(super) struct Aws {
 }
 
 /// How a service is named where endpoints are looked up.
-pub(super) struct Service {
+pub(super) struct Service<'a> {
     /// In host names, as `logs`.
-    pub(super) host: &'static str,
+    pub(super) host: &'a str,
     /// In `AWS_ENDPOINT_URL_...`, as `CLOUDWATCH_LOGS`.
     pub(super) variable: &'static str,
 }
@@ -78,7 +84,7 @@ impl RawAws {
     /// [`ConfigError`], naming the key and what to do.
     pub(super) fn validate(
         self,
-        service: &Service,
+        service: &Service<'_>,
         connection: &RawConnection,
         environment: &Environment,
     ) -> Result<Aws, ConfigError> {
@@ -159,15 +165,29 @@ pub(super) fn check_role(role_arn: Option<&str>, external_id: Option<&str>) -> R
 
 impl Aws {
     /// The URL of a service's API, without a final slash.
-    pub(super) fn base(&self, service: &Service) -> Result<Uri, ConfigError> {
-        let url = match &self.endpoint {
-            Some(endpoint) => return Ok(endpoint.uri().clone()),
-            None => self
-                .partition
-                .url(service.host, &self.region, self.identity.variant),
-        };
+    pub(super) fn base(&self, service: &Service<'_>) -> Result<Uri, ConfigError> {
+        match &self.endpoint {
+            Some(endpoint) => Ok(endpoint.uri().clone()),
+            None => self.url(service),
+        }
+    }
+
+    /// The same where nothing else is configured.
+    pub(super) fn url(&self, service: &Service<'_>) -> Result<Uri, ConfigError> {
+        let url = self
+            .partition
+            .url(service.host, &self.region, self.identity.variant);
         url.parse()
             .map_err(|_| ConfigError::invalid("region", format!("{url} is no URL: check `region`")))
+    }
+
+    /// Whether `url` is in a domain of AWS, where a service is what AWS documents, and not of a gateway or an emulator.
+    pub(super) fn is_at_home(&self, url: &Uri) -> bool {
+        let host = url.host().unwrap_or_default().to_ascii_lowercase();
+        let [plain, dual_stack] = self.partition.suffixes();
+        [plain, dual_stack]
+            .iter()
+            .any(|suffix| host.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')))
     }
 
     /// An ARN in this partition: `arn:{partition}:{rest}`.

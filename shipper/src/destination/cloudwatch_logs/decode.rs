@@ -27,8 +27,8 @@ use serde_json::Value;
 
 use super::create::{Asked, Operation};
 use super::{Config, order};
-use crate::destination::aws::{ErrorClass, classify, error_code, error_message};
-use crate::destination::reply::{excerpt, retry_after, summary};
+use crate::destination::aws::{ErrorClass, classify, error_code, error_message, said, who};
+use crate::destination::reply::{excerpt, retry_after};
 use crate::destination::{Batch, Outcome, Verdict};
 use crate::transport::BodyCut;
 use crate::transport::authorized::ClockSkew;
@@ -39,7 +39,7 @@ pub(super) fn decode(config: &Config, batch: &Batch<'_>, response: &Response<Vec
     match (response.status(), asked) {
         (StatusCode::OK, None | Some(Asked::Again)) => accepted(config, batch, response),
         (status, _) if status.is_success() || status.is_redirection() => Outcome::Config {
-            reason: format!("{} ({NOT_AWS})", said(config, response)),
+            reason: format!("{} ({NOT_AWS})", said(response, &config.endpoint.hidden())),
         },
         _ => refused(config, batch, response, asked),
     }
@@ -219,8 +219,12 @@ fn refused(
         Some(Asked::Again) | None => None,
     };
     let reason = match operation {
-        Some(operation) => format!("{}: {}", operation.name(), said(config, response)),
-        None => said(config, response),
+        Some(operation) => format!(
+            "{}: {}",
+            operation.name(),
+            said(response, &config.endpoint.hidden())
+        ),
+        None => said(response, &config.endpoint.hidden()),
     };
     let hint = |hint: &str| format!("{reason} ({hint})");
     let after = retry_after(response.headers());
@@ -256,7 +260,7 @@ fn refused(
         ErrorClass::Throttled => Outcome::Throttled { after, reason },
         ErrorClass::Unavailable => Outcome::Unavailable { after, reason },
         ErrorClass::Auth => Outcome::Auth {
-            reason: hint(&who(config, operation, &code, response)),
+            reason: hint(&who(response, &code, || denied(config, operation))),
         },
         ErrorClass::Other => other(operation, &code, &message, status, reason),
     }
@@ -308,27 +312,9 @@ fn missing(config: &Config, operation: Option<Operation>, message: &str) -> Stri
     }
 }
 
-/// Who sends, or what it may do.
-fn who(config: &Config, operation: Option<Operation>, code: &str, response: &Response<Vec<u8>>) -> String {
-    if let Some(skew) = response.extensions().get::<ClockSkew>() {
-        return skew.explain();
-    }
-    match code {
-        "AccessDenied" | "AccessDeniedException" => {
-            let action = format!("logs:{}", operation.map_or("PutLogEvents", Operation::name));
-            format!("allow {}", config.statement_for(&action))
-        }
-        "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" => String::from(
-            "the access key is not known: check it, its session token, and that it is one of this partition",
-        ),
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
-            String::from("the credentials have expired: renew them where they come from")
-        }
-        "InvalidSignatureException" | "SignatureDoesNotMatch" => {
-            String::from("check the secret access key, `region` and this host's clock")
-        }
-        _ => String::from("check the credentials and what they may do"),
-    }
+fn denied(config: &Config, operation: Option<Operation>) -> String {
+    let action = format!("logs:{}", operation.map_or("PutLogEvents", Operation::name));
+    format!("allow {}", config.statement_for(&action))
 }
 
 impl Config {
@@ -340,19 +326,4 @@ impl Config {
             .find(|statement| statement.actions.contains(&action));
         statement.map_or_else(|| action.to_owned(), |statement| statement.of(action))
     }
-}
-
-/// The status and the service's own words.
-fn said(config: &Config, response: &Response<Vec<u8>>) -> String {
-    let hidden = config.endpoint.hidden();
-    let (code, message) = (error_code(response), error_message(response));
-    if code.is_empty() {
-        return summary(response, &hidden);
-    }
-    let message = excerpt(message.as_bytes(), &hidden);
-    format!(
-        "{} {}: {message}",
-        response.status().as_str(),
-        excerpt(code.as_bytes(), &hidden)
-    )
 }
