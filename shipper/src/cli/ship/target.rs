@@ -178,7 +178,7 @@ mod tests {
             };
             Ok((config.spool.id, only.id.clone(), only.kind.kind()))
         };
-        let ok = |kind: &'static str| Ok(("ship".to_owned(), kind.to_owned(), kind));
+        let ok = |kind: &'static str| Ok(("ship".to_owned(), kind.replace('_', "-"), kind));
         assert_eq!(kind("/srv/audit", &[("compression", "zstd")]), ok("file"));
         assert_eq!(kind("relative", &[]), ok("file"));
         assert_eq!(kind("s3://bucket/a/b", &[("region", "eu-central-1")]), ok("s3"));
