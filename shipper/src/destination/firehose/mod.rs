@@ -158,6 +158,7 @@ impl Config {
             sid,
             actions: vec![action],
             resources: vec![stream.clone()],
+            condition: None,
             purpose,
         };
         vec![

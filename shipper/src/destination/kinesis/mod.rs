@@ -194,6 +194,7 @@ impl Config {
             sid: "AuditshipPut",
             actions: vec!["kinesis:PutRecords"],
             resources: vec![stream.clone()],
+            condition: None,
             purpose: "to store records; an encrypted stream wants kms:GenerateDataKey on its key too",
         }];
         if self.is_asked() {
@@ -201,6 +202,7 @@ impl Config {
                 sid: "AuditshipDescribe",
                 actions: vec!["kinesis:DescribeStreamSummary"],
                 resources: vec![stream],
+                condition: None,
                 purpose: "to know how many shards the stream has and how large a record may be; not needed where `shards` \
                           and `max_record_bytes` are set",
             });
