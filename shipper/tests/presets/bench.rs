@@ -8,7 +8,7 @@ use auditship::control::commands::{self, Command};
 use auditship::control::log::Log;
 use auditship::control::status::{Activity, DestinationStatus, Program};
 use auditship::deliver::backoff::Policy;
-use auditship::deliver::{Drained, Lanes, PlainSpawner, Shipper, Surroundings, Target};
+use auditship::deliver::{Drained, LaneRoute, Lanes, PlainSpawner, Shipper, Surroundings, Target};
 use auditship::ingest::Chunk;
 use auditship::instance::{self, Answer, Intake, Outside, ingest_settings, writer_options};
 use auditship::random::OsRandom;
@@ -69,7 +69,7 @@ impl Bench {
         );
         let mut lanes = Lanes::of(&config);
         for lane in &mut lanes.lanes {
-            let Target::Route { settings, .. } = &mut lane.target else {
+            let Target::Route(LaneRoute { settings, .. }) = &mut lane.target else {
                 panic!("a destination that can be built")
             };
             settings.batching.age = Duration::from_millis(50);
