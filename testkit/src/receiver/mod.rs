@@ -234,6 +234,11 @@ impl Receiver {
         self.shared.state().received.clone()
     }
 
+    /// The requests since this was asked last; they are kept no longer.
+    pub fn take(&self) -> Vec<Received> {
+        std::mem::take(&mut self.shared.state().received)
+    }
+
     /// The requests, as soon as there are `count` of them; those that there are when `within` is over.
     pub fn wait_for(&self, count: usize, within: Duration) -> Vec<Received> {
         let fewer = |state: &mut State| state.received.len() < count;
