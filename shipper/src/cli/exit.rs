@@ -32,8 +32,9 @@ pub(super) enum Failure {
 pub(super) const HELP: &str = "Exit codes:
   0  done, and all is well
   1  done, and the result needs attention: check-config found an error, check found a
-     destination that would not take records, send-test's record is not stored, verify found
-     a break, ship did not deliver every record, status is red, cat could not read something
+     destination that would not take records, send-test's record is not stored, oauth2 login
+     got no login, verify found a break, ship did not deliver every record, status is red,
+     cat could not read something
   2  the command line is wrong
   3  the configuration is wrong
   4  the spool or a file cannot be used: missing, locked, not permitted, of a newer version

@@ -17,6 +17,7 @@ mod forget;
 mod generate;
 mod host;
 mod iam;
+mod oauth2;
 mod output;
 mod outside;
 mod quarantine;
@@ -67,6 +68,8 @@ enum Command {
     Check(check::CheckDestinations),
     SendTest(send_test::SendTest),
     Iam(iam::Iam),
+    #[command(name = "oauth2")]
+    OAuth2(oauth2::OAuth2),
     Completions(generate::Completions),
     Man(generate::Man),
 }
@@ -110,6 +113,7 @@ impl Command {
             Self::Check(command) => command.run(environment, output),
             Self::SendTest(command) => command.run(environment, output),
             Self::Iam(command) => command.run(environment, output),
+            Self::OAuth2(command) => command.run(environment, output),
             Self::Ship(command) => command.run(environment, output),
             Self::Run(command) => command.run(environment),
             Self::Status(command) => command.run(environment, output),

@@ -130,19 +130,32 @@ impl<T: Clone + PartialEq> Cache<T> {
     /// it is another one now. Whoever asks shortly after a change has most likely used the one of before it, and is told
     /// of it too.
     pub fn renew(&self, fetch: impl FnOnce() -> Result<Expiring<T>, CredentialError>) -> Renewal {
+        self.renew_after(PAUSE, fetch)
+    }
+
+    /// As [`Cache::renew`], however short ago a fetch has ended: for a value that was found without asking anybody.
+    pub fn renew_now(&self, fetch: impl FnOnce() -> Result<Expiring<T>, CredentialError>) -> Renewal {
+        self.renew_after(Duration::ZERO, fetch)
+    }
+
+    fn renew_after(
+        &self,
+        pause: Duration,
+        fetch: impl FnOnce() -> Result<Expiring<T>, CredentialError>,
+    ) -> Renewal {
         let mut state = self.lock();
         if state.fetching == Fetching::UnderWay {
             state = self.wait(state);
         }
         let now = self.clock.monotonic();
-        let is_recent = |at: Option<Monotonic>| at.is_some_and(|at| now.since(at) < PAUSE);
-        if state.fetching == Fetching::Idle && !is_recent(state.ended_at) {
+        let is_within = |pause, at: Option<Monotonic>| at.is_some_and(|at| now.since(at) < pause);
+        if state.fetching == Fetching::Idle && !is_within(pause, state.ended_at) {
             // Its error will be told by whoever asks for the value when the old one has expired.
             let _ = self.fetch_now(state, fetch);
             state = self.lock();
         }
         match &state.held {
-            Some(held) if is_recent(held.changed_at) => Renewal::Changed,
+            Some(held) if is_within(PAUSE, held.changed_at) => Renewal::Changed,
             _ => Renewal::Same,
         }
     }

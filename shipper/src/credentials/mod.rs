@@ -1,8 +1,8 @@
 //! Who we are for a cloud: found where the cloud's own tools look, cached, renewed early, and never shown.
 //!
 //! # In scope
-//! The credential chains of AWS ([`aws`]) and Google ([`google`]), keys and signatures of Azure ([`azure`]), and how each proves
-//! itself in a request ([`crate::transport::authorized::Authorize`]).
+//! The credential chains of AWS ([`aws`]) and Google ([`google`]), keys and signatures of Azure ([`azure`]), tokens of any OAuth
+//! 2.0 server ([`oauth2`]), and how each proves itself in a request ([`crate::transport::authorized::Authorize`]).
 //!
 //! # Out of scope
 //! Static headers and Basic authentication of `http` ([`crate::transport::http`]); what a refusal means
@@ -19,7 +19,9 @@
 pub mod aws;
 pub mod azure;
 pub mod cache;
+mod exchange;
 pub mod google;
+pub mod oauth2;
 pub mod web;
 
 use std::fmt;

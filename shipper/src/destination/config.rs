@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-use super::authentication::{RawAuthentication, RawCertificate};
+use super::authentication::{Granted, RawAuthentication, RawCertificate};
 use super::aws::RawAws;
 use super::check::Check;
 use super::connection::RawConnection;
@@ -165,6 +165,16 @@ impl KindConfig {
             Self::SplunkHec(_) => splunk_hec::KIND,
             Self::Kinesis(_) => kinesis::KIND,
             Self::Firehose(_) => firehose::KIND,
+        }
+    }
+}
+
+impl KindConfig {
+    /// The tokens of an OAuth 2.0 server by which it proves who sends, if it does.
+    pub fn granted(&self) -> Option<&Granted> {
+        match self {
+            Self::Http(config) => config.authentication().granted(),
+            _ => None,
         }
     }
 }

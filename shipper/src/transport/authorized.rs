@@ -10,7 +10,8 @@
 //! # Invariants
 //! 1. The body is never touched: what is journalled is what is sent.
 //! 2. A second attempt is made only after an answer that says that nothing was stored.
-//! 3. Without credentials nothing is sent ([`SendError::NoCredentials`]).
+//! 3. Without credentials nothing is sent: [`SendError::NoCredentials`], or [`SendError::NotSent`] while whoever gives them
+//!    cannot be reached.
 //!
 //! Runs on the calling (sending) thread; may be called from several at a time.
 
@@ -35,6 +36,11 @@ pub trait Authorize: Send + Sync {
 
     /// Whether `response` refuses who sends, or until when what proves it holds, rather than what is sent.
     fn is_refusal(&self, response: &Response<Vec<u8>>) -> bool;
+
+    /// Whether what proves it is made with the time, so that a refusal may be about nothing but a clock.
+    fn is_timed(&self) -> bool {
+        true
+    }
 
     /// The receiver has refused the credentials that were used last: fetches them again, unless that was done a moment
     /// ago, and tells whether they are others now.
@@ -129,12 +135,14 @@ impl AuthorizedTransport {
     ) -> Result<Response<Vec<u8>>, SendError> {
         let now = self.clock.wall();
         let at = Timestamp(now.0.saturating_add(self.ahead.load(Ordering::Relaxed)));
-        let mut headers =
-            self.authorize
-                .authorize(request, at)
-                .map_err(|error| SendError::NoCredentials {
-                    reason: error.to_string(),
-                })?;
+        let mut headers = self.authorize.authorize(request, at).map_err(|error| {
+            let reason = error.to_string();
+            match error {
+                // As the receiver itself: it comes back without anybody's doing.
+                CredentialError::Unreachable { .. } => SendError::NotSent { reason },
+                _ => SendError::NoCredentials { reason },
+            }
+        })?;
         headers.extend(further.clone());
         let mut response = self.inner.send_with(request, &headers)?;
         if let Some(skew) = skew(response.headers(), now, self.clock.wall()) {
@@ -161,7 +169,8 @@ impl Transport for AuthorizedTransport {
             return Ok(response);
         }
         let learned = self.ahead.load(Ordering::Relaxed).abs_diff(signed_for);
-        let clock_known_better = Duration::from_nanos(learned) > ClockSkew::NOTABLE / 2;
+        let is_better_known = Duration::from_nanos(learned) > ClockSkew::NOTABLE / 2;
+        let clock_known_better = is_better_known && self.authorize.is_timed();
         if clock_known_better || self.authorize.renew() == Renewal::Changed {
             return self.attempt(request, further);
         }

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::credentials::CredentialError;
 use crate::credentials::cache::Expiring;
-use crate::destination::endpoint::percent_encoded;
+pub(super) use crate::credentials::exchange::form;
+use crate::credentials::exchange::{post, said};
 use crate::secret::Exposed;
 use crate::time::{Clock, Timestamp};
 use crate::transport::{SendError, Transport};
@@ -48,65 +49,9 @@ pub(super) fn ask(
     })
 }
 
-/// The status and the error's own words, in either of the forms that Google has, without `secrets`.
-fn said(response: &Response<Vec<u8>>, secrets: &[&Exposed]) -> String {
-    let status = response.status().as_u16();
-    let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
-    let words = match (body.get("error"), body.get("error_description")) {
-        // RFC 6749
-        (Some(Value::String(error)), Some(Value::String(description))) => format!("{error}: {description}"),
-        (Some(Value::String(error)), _) => error.clone(),
-        // google.rpc.Status
-        (Some(error), _) => error
-            .get("message")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned(),
-        (None, _) => String::new(),
-    };
-    let words = secrets
-        .iter()
-        .filter(|secret| !secret.value().is_empty())
-        .fold(words, |words, secret| words.replace(secret.value(), "[redacted]"));
-    let words: String = words
-        .chars()
-        .map(|found| if found.is_control() { ' ' } else { found })
-        .take(200)
-        .collect();
-    match words.as_str() {
-        "" => format!("it answered {status}"),
-        words => format!("it answered {status}: {words}"),
-    }
-}
-
-/// A form (`application/x-www-form-urlencoded`) for `uri`.
-pub(super) fn form(uri: &Uri, fields: &[(&str, &str)]) -> Request<Vec<u8>> {
-    let mut body = String::new();
-    for (name, value) in fields {
-        if !body.is_empty() {
-            body.push('&');
-        }
-        body.extend(percent_encoded(name));
-        body.push('=');
-        body.extend(percent_encoded(value));
-    }
-    post(uri, "application/x-www-form-urlencoded", body.into_bytes())
-}
-
 /// JSON for `uri`.
 pub(super) fn json(uri: &Uri, body: &Value) -> Request<Vec<u8>> {
     post(uri, "application/json", body.to_string().into_bytes())
-}
-
-fn post(uri: &Uri, content_type: &'static str, body: Vec<u8>) -> Request<Vec<u8>> {
-    let mut request = Request::new(body);
-    *request.method_mut() = ::http::Method::POST;
-    *request.uri_mut() = uri.clone();
-    request.headers_mut().insert(
-        header::CONTENT_TYPE,
-        ::http::HeaderValue::from_static(content_type),
-    );
-    request
 }
 
 /// The token of `{"access_token": ..., "expires_in": ...}`.

@@ -7,6 +7,7 @@ use ::http::header::CONTENT_TYPE;
 
 use super::certificate::RawCertificate;
 use super::headers::{Headers, header_name};
+use super::oauth2::{self, RawOAuth2};
 use super::{Authentication, Made, plain_value};
 use crate::config::Environment;
 use crate::credentials::aws::{Identity, Variant};
@@ -41,6 +42,9 @@ pub struct RawAuthentication {
     role_arn: Option<String>,
     /// AWS: the external id that the role's trust policy asks for.
     external_id: Option<String>,
+    /// Tokens of an OAuth 2.0 server.
+    #[serde(flatten)]
+    oauth2: RawOAuth2,
     /// Our certificate.
     #[serde(flatten)]
     certificate: RawCertificate,
@@ -56,16 +60,18 @@ impl fmt::Debug for RawAuthentication {
 }
 
 /// The ways, and the keys that each has a use for beside `header`, `cert_file` and `key_file`.
-const WAYS: &[(&str, &[&str])] = &[
+const WAYS: &[(&str, &[&[&str]])] = &[
     ("none", &[]),
-    ("basic", &["username", "password"]),
-    ("bearer", &["token"]),
-    ("api_key", &["token"]),
-    ("query", &["query_parameter", "token"]),
+    ("basic", &[&["username", "password"]]),
+    ("bearer", &[&["token"]]),
+    ("api_key", &[&["token"]]),
+    ("query", &[&["query_parameter", "token"]]),
     (
         "aws",
-        &["aws_service", "region", "profile", "role_arn", "external_id"],
+        &[&["aws_service", "region", "profile", "role_arn", "external_id"]],
     ),
+    ("oauth2_client_credentials", &[&oauth2::COMMON]),
+    ("oauth2_authorization_code", &[&oauth2::COMMON, &oauth2::LOGIN]),
 ];
 
 impl RawAuthentication {
@@ -82,6 +88,16 @@ impl RawAuthentication {
         "profile",
         "role_arn",
         "external_id",
+        "oauth2_token_url",
+        "oauth2_client_id",
+        "oauth2_client_secret",
+        "oauth2_client_auth",
+        "oauth2_scope",
+        "oauth2_audience",
+        "oauth2_resource",
+        "oauth2_authorization_url",
+        "oauth2_parameters",
+        "oauth2_token_file",
         "cert_file",
         "key_file",
     ];
@@ -131,6 +147,14 @@ impl RawAuthentication {
             }
             "query" => authentication.parameters.push(self.parameter(environment)?),
             "aws" => authentication.made = self.aws_signature(connection, environment)?,
+            "oauth2_client_credentials" => {
+                let granted = self.oauth2.client_credentials(environment)?;
+                authentication.token(granted, connection, environment);
+            }
+            "oauth2_authorization_code" => {
+                let granted = self.oauth2.authorization_code(environment)?;
+                authentication.token(granted, connection, environment);
+            }
             _ => {}
         }
         let authorized = !authentication.headers.is_empty() || authentication.made != Made::Nothing;
@@ -163,7 +187,7 @@ impl RawAuthentication {
             );
             return Err(ConfigError::invalid("auth", problem));
         };
-        let unused = self.given().into_iter().find(|key| !used.contains(key));
+        let unused = self.given().into_iter().find(|key| !used.concat().contains(key));
         match unused {
             Some(key) => {
                 let problem = format!("`auth = \"{way}\"` does not use it: remove one of them");
@@ -187,7 +211,7 @@ impl RawAuthentication {
             ("external_id", &self.external_id),
         ];
         let given = texts.into_iter().filter(|(_, value)| value.is_some());
-        given.map(|(key, _)| key).collect()
+        given.map(|(key, _)| key).chain(self.oauth2.given()).collect()
     }
 
     fn basic(&self, environment: &Environment) -> Result<SecretHeader, ConfigError> {
@@ -251,7 +275,7 @@ impl RawAuthentication {
 }
 
 /// The secret that `key` is or names.
-fn secret(
+pub(super) fn secret(
     key: &'static str,
     value: Option<&str>,
     expected: &'static str,

@@ -1,8 +1,8 @@
 //! Who sends: the keys that say how we prove it to a collector, the same for every kind that is reached by plain HTTP.
 //!
 //! # In scope
-//! No proof, Basic, a bearer token, an API key, a secret in the query string, headers with secrets, AWS's signature, and a
-//! client certificate beside any of them. What is fixed is put in by [`crate::transport::http`] at each sending; what is
+//! No proof, Basic, a bearer token, an API key, a secret in the query string, headers with secrets, AWS's signature, tokens
+//! of an OAuth 2.0 server, and a client certificate beside any of them. What is fixed is put in by [`crate::transport::http`] at each sending; what is
 //! fetched or signed is by [`crate::transport::authorized`].
 //!
 //! # Out of scope
@@ -16,6 +16,7 @@
 mod certificate;
 mod config;
 mod headers;
+mod oauth2;
 #[cfg(test)]
 mod tests;
 
@@ -25,9 +26,14 @@ use ::http::HeaderValue;
 
 pub use certificate::RawCertificate;
 pub use config::RawAuthentication;
+pub use oauth2::RawOAuth2;
 
 use super::config::ConfigError;
+use super::connection::RawConnection;
+use crate::config::Environment;
 use crate::credentials::aws::{self, Signer};
+use crate::credentials::oauth2::{Client, Grant, OAuth2};
+use crate::credentials::web::Web;
 use crate::time::{Clock, SystemClock};
 use crate::transport::Transport;
 use crate::transport::authorized::{Authorize, AuthorizedTransport};
@@ -58,12 +64,59 @@ enum Made {
         region: String,
         identity: aws::Identity,
     },
+    /// A token of an OAuth 2.0 server.
+    Token(Box<Granted>),
+}
+
+/// Tokens of an OAuth 2.0 server: whose, and how the server is reached.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "made here, read by the command line")]
+pub struct Granted {
+    /// The registered client.
+    pub client: Client,
+    /// By what right.
+    pub grant: Grant,
+    /// How the server is reached; the proxy is chosen for it.
+    pub connection: RawConnection,
+    /// Where the proxy is named, unless `connection` names one.
+    pub environment: Environment,
+}
+
+impl Granted {
+    /// The way to the authorization server.
+    pub fn web(&self) -> Web {
+        Web::new(self.connection.clone(), self.environment.clone())
+    }
 }
 
 impl Authentication {
     /// Who sends, where that is told in so many words: a part of a destination's fingerprint.
     pub(super) fn account(&self) -> Option<&str> {
         self.account.as_deref()
+    }
+
+    /// The tokens of an OAuth 2.0 server by which it is proven, if it is.
+    pub fn granted(&self) -> Option<&Granted> {
+        match &self.made {
+            Made::Token(granted) => Some(granted),
+            Made::Nothing | Made::AwsSignature { .. } => None,
+        }
+    }
+
+    /// Takes `granted` for the way to prove it.
+    fn token(
+        &mut self,
+        (client, grant): (Client, Grant),
+        connection: &RawConnection,
+        environment: &Environment,
+    ) {
+        self.account = Some(client.id.clone());
+        self.made = Made::Token(Box::new(Granted {
+            client,
+            grant,
+            connection: connection.clone(),
+            environment: environment.clone(),
+        }));
     }
 
     /// `options` with what every request carries.
@@ -98,6 +151,12 @@ impl Authentication {
                     region,
                 ))
             }
+            Made::Token(granted) => Arc::new(OAuth2::new(
+                granted.client.clone(),
+                &granted.grant,
+                Arc::new(granted.web()),
+                clock.clone(),
+            )),
         };
         Ok(Arc::new(AuthorizedTransport::new(
             Arc::new(wire),

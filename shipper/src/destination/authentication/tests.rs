@@ -187,3 +187,133 @@ fn no_secret_is_in_a_debug_form() {
         assert!(!shown.contains("hunter2"), "{shown}");
     }
 }
+
+const LOGIN: &str = "auth = \"oauth2_authorization_code\"\noauth2_token_url = \"https://l.example/token\"\n\
+                     oauth2_authorization_url = \"https://l.example/authorize\"\noauth2_client_id = \"me\"\n\
+                     oauth2_token_file = \"/var/lib/auditship/siem.token\"\n";
+
+const CLIENT: &str = "auth = \"oauth2_client_credentials\"\noauth2_token_url = \"https://l.example/token\"\n\
+                      oauth2_client_id = \"me\"\noauth2_client_secret = \"env:TOKEN\"\n";
+
+#[test]
+fn tokens_are_had_as_the_keys_say() {
+    let authentication = parse(&format!(
+        "{CLIENT}oauth2_client_auth = \"body\"\noauth2_scope = [\"a\", \"b\"]\noauth2_audience = \"them\"\n\
+         oauth2_resource = \"urn:x\""
+    ))
+    .unwrap();
+    let granted = authentication.granted().unwrap();
+    let client = &granted.client;
+    assert_eq!(granted.grant, Grant::ClientCredentials);
+    assert_eq!(
+        (
+            client.scope.as_deref(),
+            client.audience.as_deref(),
+            client.resource.as_deref()
+        ),
+        (Some("a b"), Some("them"), Some("urn:x"))
+    );
+    assert_eq!(authentication.account(), Some("me"));
+    assert!(!format!("{authentication:?}").contains("hunter2"));
+
+    let authentication = parse(&format!(
+        "{LOGIN}oauth2_scope = \"a b, c\"\noauth2_parameters = \"access_type=offline, prompt=a=b\""
+    ))
+    .unwrap();
+    let granted = authentication.granted().unwrap();
+    assert_eq!(
+        (granted.client.scope.as_deref(), &granted.client.secret),
+        (Some("a b c"), &None)
+    );
+    let Grant::AuthorizationCode(consent) = &granted.grant else {
+        panic!("{granted:?}")
+    };
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(
+        consent.parameters,
+        [pair("access_type", "offline"), pair("prompt", "a=b")]
+    );
+    assert_eq!(parse("token = \"t\"").unwrap().granted(), None);
+}
+
+#[test]
+fn keys_of_tokens_that_cannot_be_used_are_named() {
+    for (base, without, further, key, part) in [
+        (CLIENT, "oauth2_token_url", "", "oauth2_token_url", "is missing"),
+        (CLIENT, "oauth2_client_id", "", "oauth2_client_id", "is missing"),
+        (
+            CLIENT,
+            "oauth2_client_secret",
+            "",
+            "oauth2_client_secret",
+            "is missing",
+        ),
+        (
+            CLIENT,
+            "",
+            "oauth2_client_auth = \"jwt\"",
+            "oauth2_client_auth",
+            "`body`",
+        ),
+        (
+            CLIENT,
+            "",
+            "oauth2_token_file = \"/t\"",
+            "oauth2_token_file",
+            "does not use it",
+        ),
+        (CLIENT, "", "token = \"t\"", "token", "does not use it"),
+        (CLIENT, "", "header = \"Authorization: x\"", "header", "`auth`"),
+        (
+            CLIENT,
+            "oauth2_token_url",
+            "oauth2_token_url = \"http://l.example/\"",
+            "oauth2_token_url",
+            "would send secrets to l.example",
+        ),
+        (
+            LOGIN,
+            "oauth2_authorization_url",
+            "",
+            "oauth2_authorization_url",
+            "is missing",
+        ),
+        (LOGIN, "oauth2_token_file", "", "oauth2_token_file", "is missing"),
+        (
+            LOGIN,
+            "oauth2_token_file",
+            "oauth2_token_file = \"siem.token\"",
+            "oauth2_token_file",
+            "absolute",
+        ),
+        (
+            LOGIN,
+            "oauth2_token_file",
+            "oauth2_token_file = \"/\"",
+            "oauth2_token_file",
+            "no file's name",
+        ),
+        (
+            LOGIN,
+            "",
+            "oauth2_parameters = \"state=x\"",
+            "oauth2_parameters",
+            "by the login itself",
+        ),
+        (
+            LOGIN,
+            "",
+            "oauth2_parameters = \"offline\"",
+            "oauth2_parameters",
+            "no parameter",
+        ),
+    ] {
+        let lines = base
+            .lines()
+            .filter(|line| without.is_empty() || !line.starts_with(without));
+        let keys = format!("{}\n{further}", lines.collect::<Vec<_>>().join("\n"));
+        let error = parse(&keys).unwrap_err();
+        assert_eq!(error.key(), key, "{keys}: {error}");
+        assert!(error.to_string().contains(part), "{keys}: {error}");
+    }
+}

@@ -52,6 +52,13 @@ pub struct Config {
     pub(super) options: Options,
 }
 
+impl Config {
+    /// Who sends.
+    pub(in crate::destination) fn authentication(&self) -> &Authentication {
+        &self.authentication
+    }
+}
+
 impl RawConfig {
     /// The names of the keys.
     pub const KEYS: &'static [&'static str] = &[
