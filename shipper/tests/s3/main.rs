@@ -2,6 +2,8 @@
 //! one is not installed, each scenario says on standard error that it was skipped.
 
 mod radosgw;
+#[path = "../support/shipment.rs"]
+mod shipment;
 mod shipping;
 mod store;
 mod swift;

@@ -1,12 +1,11 @@
 //! The binary, killed and copied, to Swift.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use auditship_testkit::servers::swift::Swift;
 
+use super::shipment::{by_number, cat, eventually, kill, records};
 use super::store::Store;
 use super::swift;
 use super::wire::Wire;
@@ -47,61 +46,6 @@ impl Shipment<'_> {
     fn to_its_end(&self) -> Output {
         self.command().output().expect("it ends")
     }
-}
-
-fn kill(mut child: Child) {
-    child.kill().expect("killed");
-    child.wait().expect("ended");
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "another process gives no event to wait for"
-)]
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..6_000 {
-        if is_so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("it never came to this: {what}");
-}
-
-fn records(count: u64) -> String {
-    let record = |n: u64| {
-        format!(
-            "{{\"n\":{n},\"@timestamp\":\"2026-01-{:02}T00:00:00.{:09}Z\",\"event\":{{\"id\":\"id-{n}\",\"category\":[\"file\"]}},\
-             \"message\":\"user {} opened /srv/{n}\"}}\n",
-            n % 28 + 1,
-            n,
-            n % 97,
-        )
-    };
-    (0..count).map(record).collect()
-}
-
-/// Lines by the number that the spool gave each; panics when a number stands twice.
-fn by_number(lines: impl IntoIterator<Item = String>) -> BTreeMap<u64, String> {
-    let mut numbered = BTreeMap::new();
-    for line in lines {
-        let record: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-        let number = record["auditship"]["seq"].as_u64().expect("a number");
-        let before = numbered.insert(number, line);
-        assert_eq!(before, None, "{number} is there twice");
-    }
-    numbered
-}
-
-fn cat(spool: &Path) -> BTreeMap<u64, String> {
-    let output = Command::new(env!("CARGO_BIN_EXE_auditship"))
-        .arg("cat")
-        .arg(spool)
-        .output();
-    let output = output.expect("it ends");
-    assert!(output.status.success());
-    let text = String::from_utf8(output.stdout).expect("text");
-    by_number(text.lines().map(str::to_owned))
 }
 
 /// 100,000 records, a kill after each few objects: the objects' records are those of the spool, each once.
