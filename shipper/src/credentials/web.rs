@@ -1,5 +1,6 @@
 //! The way to whoever gives credentials: any number of hosts, each by its own proxy or none.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -79,6 +80,18 @@ pub fn metadata_transport(connect: Duration) -> Result<HttpTransport, SendError>
     })
 }
 
+/// Whether the host is an address that never leaves this machine or its hypervisor.
+pub(super) fn is_metadata(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default();
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match bare.unwrap_or(host).parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => address.is_link_local() || address.is_loopback(),
+        // EC2's own: fd00:ec2::254 and fd00:ec2::23.
+        Ok(IpAddr::V6(address)) => address.is_loopback() || address.segments()[..2] == [0xfd00, 0x0ec2],
+        Err(_) => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use auditship_testkit::receiver::{Receiver, Reply};
@@ -117,5 +130,21 @@ mod tests {
             reason.starts_with("tokens.example: ") && reason.contains("SOCKS"),
             "{reason}"
         );
+    }
+
+    #[test]
+    fn metadata_services_are_told_by_their_addresses() {
+        for (uri, metadata) in [
+            ("http://169.254.169.254/latest/api/token", true),
+            ("http://169.254.170.2/v2/credentials", true),
+            ("http://[fd00:ec2::254]/latest", true),
+            ("http://127.0.0.1:8080/", true),
+            ("http://[::1]/", true),
+            ("https://sts.amazonaws.com/", false),
+            ("http://10.0.0.1/", false),
+            ("http://[fd00:ec3::1]/", false),
+        ] {
+            assert_eq!(is_metadata(&Uri::from_static(uri)), metadata, "{uri}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::authentication::{Granted, RawAuthentication, RawCertificate};
 use super::aws::RawAws;
+use super::azure::RawAzure;
 use super::check::Check;
 use super::connection::RawConnection;
 use super::google::RawGoogle;
@@ -90,7 +91,7 @@ impl KindConfig {
                 RawConnection::KEYS,
             ],
             gcs::KIND => &[&gcs, RawGoogle::KEYS, RawConnection::KEYS],
-            azure_blob::KIND => &[&azure_blob, RawConnection::KEYS],
+            azure_blob::KIND => &[&azure_blob, RawAzure::KEYS, RawConnection::KEYS],
             kinesis::KIND => &[kinesis::RawConfig::KEYS, RawAws::KEYS, RawConnection::KEYS],
             firehose::KIND => &[firehose::RawConfig::KEYS, RawAws::KEYS, RawConnection::KEYS],
             _ => return None,

@@ -41,7 +41,8 @@ fn with_sas(sas: &str) -> String {
 }
 
 fn transport(blob: &AzureBlob) -> Arc<dyn Transport> {
-    blob.transport(plain_wire(), Arc::new(SystemClock::new()))
+    let transport = blob.transport(plain_wire(), Arc::new(SystemClock::new()));
+    transport.expect("a transport")
 }
 
 fn reason(outcome: &Outcome) -> &str {
@@ -92,6 +93,7 @@ fn a_lost_answer_is_found_out_and_another_blob_is_never_written_over() {
     let blob = configured(azurite, "lost", &with_key(""));
     let made = Made::of(&blob, &LINES, 1);
     let losing = blob.transport(Arc::new(Losing(plain_wire())), Arc::new(SystemClock::new()));
+    let losing = losing.expect("a transport");
     losing.send(&made.request(&blob)).expect_err("lost");
     assert_eq!(made.send(&blob, &*transport(&blob)), Outcome::Stored);
 

@@ -3,6 +3,7 @@
 
 mod batch;
 mod blob;
+mod entra;
 mod shipping;
 mod store;
 #[path = "../s3/wire.rs"]
@@ -17,7 +18,11 @@ use auditship_testkit::servers::azurite::Azurite;
 /// The one Azurite of this run, or none: then the scenario has been called skipped.
 fn azurite(scenario: &str) -> Option<&'static Azurite> {
     static AZURITE: OnceLock<Result<Azurite, Absent>> = OnceLock::new();
-    match AZURITE.get_or_init(Azurite::start) {
+    installed(scenario, AZURITE.get_or_init(Azurite::start))
+}
+
+fn installed<T>(scenario: &str, server: &'static Result<T, Absent>) -> Option<&'static T> {
+    match server {
         Ok(server) => Some(server),
         Err(Absent(why)) => {
             // Around the capture of the test harness, so that it is seen.

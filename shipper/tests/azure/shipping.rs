@@ -62,7 +62,7 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     panic!("it never came to this: {what}");
 }
 
-fn records(count: u64) -> String {
+pub(crate) fn records(count: u64) -> String {
     let record = |n: u64| {
         format!(
             "{{\"n\":{n},\"@timestamp\":\"2026-01-01T00:00:00.{n:09}Z\",\"event\":{{\"id\":\"id-{n}\"}}}}\n"
@@ -72,7 +72,7 @@ fn records(count: u64) -> String {
 }
 
 /// Lines by the number that the spool gave each; panics when a number stands twice.
-fn by_number(lines: impl IntoIterator<Item = String>) -> BTreeMap<u64, String> {
+pub(crate) fn by_number(lines: impl IntoIterator<Item = String>) -> BTreeMap<u64, String> {
     let mut numbered = BTreeMap::new();
     for line in lines {
         let record: serde_json::Value = serde_json::from_str(&line).expect("JSON");
@@ -83,7 +83,7 @@ fn by_number(lines: impl IntoIterator<Item = String>) -> BTreeMap<u64, String> {
     numbered
 }
 
-fn cat(spool: &Path) -> BTreeMap<u64, String> {
+pub(crate) fn cat(spool: &Path) -> BTreeMap<u64, String> {
     let output = Command::new(env!("CARGO_BIN_EXE_auditship"))
         .arg("cat")
         .arg(spool)

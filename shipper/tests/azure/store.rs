@@ -6,7 +6,7 @@ use auditship::config::Environment;
 use auditship::credentials::azure::SharedKey;
 use auditship::secret::Secret;
 use auditship::time::SystemClock;
-use auditship::transport::Transport as _;
+use auditship::transport::Transport;
 use auditship::transport::authorized::AuthorizedTransport;
 use auditship_testkit::servers::azurite::Azurite;
 use base64::Engine as _;
@@ -26,13 +26,18 @@ pub(crate) struct Store {
 impl Store {
     /// Makes `container`.
     pub(crate) fn make(azurite: &Azurite, container: &str) -> Self {
+        Self::make_over(plain_wire(), azurite, container)
+    }
+
+    /// Makes `container` by way of `wire`.
+    pub(crate) fn make_over(wire: Arc<dyn Transport>, azurite: &Azurite, container: &str) -> Self {
         let key = Secret::parse(Azurite::KEY, &Environment::empty()).expect("a key");
         let signer = SharedKey::new(Azurite::ACCOUNT.to_owned(), key);
         let clock = Arc::new(SystemClock::new());
         let store = Self {
             url: azurite.url.clone(),
             container: container.to_owned(),
-            transport: AuthorizedTransport::new(plain_wire(), Arc::new(signer), clock),
+            transport: AuthorizedTransport::new(wire, Arc::new(signer), clock),
         };
         let made = store.ask("PUT", "?restype=container", b"");
         assert_eq!(made.status(), 201, "{}", text(&made));

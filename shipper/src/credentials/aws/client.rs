@@ -7,11 +7,10 @@
 //!    every other.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{Request, Response, Uri};
+use ::http::{Request, Response};
 use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -22,7 +21,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 
 use super::Identity;
-use crate::credentials::web::{Web, metadata_transport};
+use crate::credentials::web::{Web, is_metadata, metadata_transport};
 use crate::transport::{SendError, Transport as _};
 
 /// What AWS's own tools wait for a metadata service, which is one hop away or not there.
@@ -69,18 +68,6 @@ fn connector_error(error: SendError) -> ConnectorError {
     }
 }
 
-/// Whether the host is an address that never leaves this machine or its hypervisor.
-fn is_metadata(uri: &Uri) -> bool {
-    let host = uri.host().unwrap_or_default();
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    match bare.unwrap_or(host).parse::<IpAddr>() {
-        Ok(IpAddr::V4(address)) => address.is_link_local() || address.is_loopback(),
-        // EC2's own: fd00:ec2::254 and fd00:ec2::23.
-        Ok(IpAddr::V6(address)) => address.is_loopback() || address.segments()[..2] == [0xfd00, 0x0ec2],
-        Err(_) => false,
-    }
-}
-
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").finish_non_exhaustive()
@@ -111,26 +98,5 @@ impl AsyncSleep for ThreadSleep {
     fn sleep(&self, duration: Duration) -> Sleep {
         // Polled only when what it is raced against is not ready, and that always is: see `Client`.
         Sleep::new(async move { std::thread::sleep(duration) })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn metadata_services_are_told_by_their_addresses() {
-        for (uri, metadata) in [
-            ("http://169.254.169.254/latest/api/token", true),
-            ("http://169.254.170.2/v2/credentials", true),
-            ("http://[fd00:ec2::254]/latest", true),
-            ("http://127.0.0.1:8080/", true),
-            ("http://[::1]/", true),
-            ("https://sts.amazonaws.com/", false),
-            ("http://10.0.0.1/", false),
-            ("http://[fd00:ec3::1]/", false),
-        ] {
-            assert_eq!(is_metadata(&Uri::from_static(uri)), metadata, "{uri}");
-        }
     }
 }

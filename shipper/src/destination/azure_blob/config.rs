@@ -5,8 +5,9 @@ use ::http::{HeaderName, HeaderValue};
 use super::address::{Address, check_account, check_container};
 use super::immutability::{Immutability, RawImmutability};
 use crate::config::Environment;
+use crate::credentials::azure::entra::Identity;
 use crate::credentials::azure::{key_problem, sas_problem};
-use crate::destination::azure::Cloud;
+use crate::destination::azure::RawAzure;
 use crate::destination::config::{ConfigError, Flag, Many};
 use crate::destination::connection::RawConnection;
 use crate::destination::endpoint::{Endpoint, Plaintext, percent_encoded};
@@ -25,8 +26,6 @@ pub struct RawConfig {
     shared_key: Option<String>,
     /// A shared access signature: what follows the `?` of a SAS URL; a secret.
     sas_token: Option<String>,
-    /// `public` (default), `usgov` or `china`.
-    cloud: Option<String>,
     /// URL in place of `https://ACCOUNT.blob.core.windows.net`: an emulator, a private link.
     endpoint: Option<String>,
     /// Allows an `http://` endpoint on another host, for requests that are signed. Default false.
@@ -39,6 +38,9 @@ pub struct RawConfig {
     encryption_scope: Option<String>,
     /// `md5` (default) or `crc64`.
     checksum: Option<String>,
+    /// In which cloud and, without a key or a signature, as whom.
+    #[serde(flatten)]
+    azure: RawAzure,
     /// How blobs are kept from deletion.
     #[serde(flatten)]
     immutability: RawImmutability,
@@ -73,6 +75,8 @@ pub(super) enum Access {
     SharedKey(Secret),
     /// With a shared access signature.
     Sas(Secret),
+    /// With a token of Entra ID.
+    Entra(Box<Identity>),
 }
 
 /// What the service checks a body with before it stores it.
@@ -90,7 +94,6 @@ impl RawConfig {
             "container_name",
             "shared_key",
             "sas_token",
-            "cloud",
             "endpoint",
             "allow_plaintext",
             "access_tier",
@@ -116,10 +119,32 @@ impl RawConfig {
             expected: "the name of the container",
         })?;
         check_container(&container)?;
-        let access = access(self.shared_key.as_deref(), self.sas_token.as_deref(), environment)?;
+        let cloud = self.azure.cloud()?;
+        let access = match (&self.shared_key, &self.sas_token) {
+            (Some(_), Some(_)) => {
+                let problem = "and `shared_key` exclude each other: remove one of them";
+                return Err(ConfigError::invalid("sas_token", problem));
+            }
+            (None, None) => Access::Entra(Box::new(
+                self.azure.validate(self.connection.clone(), environment)?,
+            )),
+            (key, sas) => {
+                if let Some(given) = self.azure.given() {
+                    let problem = "is for Entra ID: remove it, or `shared_key` and `sas_token`";
+                    return Err(ConfigError::invalid(given, problem));
+                }
+                match (key, sas) {
+                    (Some(key), _) => Access::SharedKey(secret("shared_key", key, environment, key_problem)?),
+                    (None, sas) => {
+                        let sas = sas.as_deref().unwrap_or_default();
+                        Access::Sas(secret("sas_token", sas, environment, sas_problem)?)
+                    }
+                }
+            }
+        };
         let plaintext = match (self.allow_plaintext, &access) {
             (Some(Flag(true)), Access::SharedKey(_)) => Plaintext::Anywhere,
-            (Some(Flag(true)), Access::Sas(_)) => {
+            (Some(Flag(true)), Access::Sas(_) | Access::Entra(_)) => {
                 let problem = "what proves who we are would be sent in the clear: use https://, or a `shared_key`, which is not sent";
                 return Err(ConfigError::invalid("allow_plaintext", problem));
             }
@@ -130,7 +155,6 @@ impl RawConfig {
             .map(|url| Endpoint::parse(&url, plaintext))
             .transpose();
         let endpoint = endpoint.map_err(|error| ConfigError::invalid("endpoint", error))?;
-        let cloud = Cloud::from_name(self.cloud.as_deref())?;
         let address = Address::new(&account, &container, cloud, endpoint.as_ref())?;
         let checksum = match self.checksum.as_deref() {
             None | Some("md5") => Checksum::Md5,
@@ -164,25 +188,6 @@ impl RawConfig {
             checksum,
             fixed,
         })
-    }
-}
-
-fn access(
-    shared_key: Option<&str>,
-    sas_token: Option<&str>,
-    environment: &Environment,
-) -> Result<Access, ConfigError> {
-    match (shared_key, sas_token) {
-        (Some(key), None) => secret("shared_key", key, environment, key_problem).map(Access::SharedKey),
-        (None, Some(sas)) => secret("sas_token", sas, environment, sas_problem).map(Access::Sas),
-        (Some(_), Some(_)) => {
-            let problem = "and `shared_key` exclude each other: remove one of them";
-            Err(ConfigError::invalid("sas_token", problem))
-        }
-        (None, None) => Err(ConfigError::Missing {
-            key: "sas_token",
-            expected: "a shared access signature with `sp=c`, as `file:/etc/auditship/sas` (or set `shared_key`)",
-        }),
     }
 }
 

@@ -112,6 +112,14 @@ fn advice(config: &Config, response: &Response<Vec<u8>>, code: &str) -> String {
             "check `account_name`, `shared_key` and the account's network rules: its firewall may not let this host in",
         ),
         (_, Access::SharedKey(_)) => String::from("check `account_name` and `shared_key`"),
+        (
+            "AuthenticationFailed" | "InvalidAuthenticationInfo" | "NoAuthenticationInformation" | "",
+            Access::Entra(_),
+        ) => String::from("the token is not accepted: check the tenant, `cloud`, and this host's clock"),
+        (_, Access::Entra(_)) => format!(
+            "allow {} on the container, as `auditship iam` prints it; a role takes some minutes to count",
+            permission::CREATE
+        ),
     }
 }
 

@@ -4,7 +4,7 @@
 //! Names, bodies, checksums, access tier, index tags, immutability; what every answer means; a check that writes nothing.
 //!
 //! # Out of scope
-//! Keys and signatures ([`crate::credentials::azure`]); staged blocks and append blobs (a batch is far below what one request
+//! Keys, signatures and tokens ([`crate::credentials::azure`]); staged blocks and append blobs (a batch is far below what one request
 //! may hold, and neither can be sent again without harm).
 //!
 //! # Invariants
@@ -38,15 +38,19 @@ use super::{
     Batch, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits, Outcome,
     Permissions,
 };
-use crate::credentials::azure::{SasTransport, SharedKey};
+use crate::credentials::azure::entra::Entra;
+use crate::credentials::azure::{Dated, SasTransport, SharedKey};
 use crate::time::{Clock, SystemClock, Timestamp};
-use crate::transport::Transport;
 use crate::transport::authorized::AuthorizedTransport;
 use crate::transport::http::HttpTransport;
 use crate::transport::inquiring::InquiringTransport;
+use crate::transport::{SendError, Transport};
 
 /// The kind's name in a configuration.
 pub(super) const KIND: &str = "azure_blob";
+
+/// What tokens are asked for, in every cloud.
+const SCOPE: &str = "https://storage.azure.com/.default";
 
 /// A configured container.
 #[derive(Clone, Debug)]
@@ -62,15 +66,30 @@ impl AzureBlob {
 
     /// The way to the container over `wire`: requests prove who sends them, and answers that leave something open are
     /// inquired into.
-    pub fn transport(&self, wire: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Arc<dyn Transport> {
+    ///
+    /// # Errors
+    /// [`SendError`]: no client for tokens can be made.
+    pub fn transport(
+        &self,
+        wire: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<dyn Transport>, SendError> {
         let authorized: Arc<dyn Transport> = match &self.config.access {
             Access::SharedKey(key) => {
                 let signer = SharedKey::new(self.config.account.clone(), key.clone());
                 Arc::new(AuthorizedTransport::new(wire, Arc::new(signer), clock))
             }
             Access::Sas(sas) => Arc::new(SasTransport::new(wire, sas.clone())),
+            Access::Entra(identity) => {
+                let tokens = Entra::new(*identity.clone(), SCOPE, clock.clone())?;
+                let dated = Dated::new(Arc::new(tokens));
+                Arc::new(AuthorizedTransport::new(wire, Arc::new(dated), clock))
+            }
         };
-        Arc::new(InquiringTransport::new(authorized, Arc::new(self.clone())))
+        Ok(Arc::new(InquiringTransport::new(
+            authorized,
+            Arc::new(self.clone()),
+        )))
     }
 }
 
@@ -79,8 +98,10 @@ pub(super) fn route(config: &Config) -> Result<Route, ConfigError> {
     let wire = HttpTransport::new(config.options.clone())
         .map_err(|error| ConfigError::invalid(error.key(), error.to_string()))?;
     let destination = Arc::new(AzureBlob::new(config.clone()));
+    let clock = Arc::new(SystemClock::new());
+    let transport = destination.transport(Arc::new(wire), clock);
     Ok(Route {
-        transport: destination.transport(Arc::new(wire), Arc::new(SystemClock::new())),
+        transport: transport.map_err(|error| ConfigError::invalid("credential", error))?,
         check: destination.clone(),
         destination,
     })

@@ -282,7 +282,7 @@ fn a_batch_that_waited_too_long_is_kept_for_a_day_at_least() {
 fn sender(blob: &AzureBlob, steps: Vec<Step>) -> (Arc<dyn Transport>, ScriptedTransport) {
     let wire = ScriptedTransport::new(steps, Step::NotSent);
     let clock = Arc::new(ManualClock::at(Timestamp(1_767_323_045_000_000_000)));
-    (blob.transport(Arc::new(wire.clone()), clock), wire)
+    (blob.transport(Arc::new(wire.clone()), clock).unwrap(), wire)
 }
 
 fn send(blob: &AzureBlob, steps: Vec<Step>) -> (Outcome, Vec<Request<Vec<u8>>>) {
@@ -424,6 +424,7 @@ fn a_refusal_says_what_to_do() {
         )
     };
     let (key, sas) = (blob(""), with_access(&format!("sas_token = \"{SAS}\""), ""));
+    let entra = with_access("", "");
     let failed = "AuthenticationFailed";
     let date = "Fri, 02 Jan 2026 03:04:05 GMT";
     for (blob, response, words) in [
@@ -449,6 +450,16 @@ fn a_refusal_says_what_to_do() {
         ),
         (&key, refused(403, "AuthorizationFailure"), "network rules"),
         (&key, refused(404, "ContainerNotFound"), "must be made by you"),
+        (
+            &entra,
+            refused(403, "AuthorizationPermissionMismatch"),
+            "allow Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action",
+        ),
+        (
+            &entra,
+            refused(401, "InvalidAuthenticationInfo"),
+            "the token is not accepted",
+        ),
         (&key, refused(409, "BlobAlreadyExists"), "was not compared"),
         (
             &sas,

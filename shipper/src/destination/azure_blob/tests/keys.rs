@@ -50,7 +50,9 @@ fn keys_that_cannot_be_used_are_named() {
         (container("ab"), "container_name", "3 to 63"),
         (container("a--b"), "container_name", "two `-`"),
         (container("$root"), "container_name", "small letters"),
-        (named(""), "sas_token", "is missing"),
+        (keyed("client_id = \"a\""), "client_id", "Entra ID"),
+        (named("client_secret = \"hunter2\""), "tenant_id", "is missing"),
+        (named("allow_plaintext = true"), "allow_plaintext", "in the clear"),
         (
             keyed("sas_token = \"sv=1&sig=x\""),
             "sas_token",
@@ -139,6 +141,17 @@ fn what_is_needed_is_said_for_each_way_of_access() {
         other => panic!("{other:?}"),
     };
     assert!(needed(&blob("")).contains("may do everything"));
+    let role = |keys: &str| match with_access("", keys).permissions() {
+        Permissions::Azure(role) => role,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(role("").data_actions.len(), 1);
+    assert_eq!(role(FULL).data_actions.len(), 3);
+    assert!(
+        role("")
+            .scope
+            .ends_with("/storageAccounts/auditacct/blobServices/default/containers/audit")
+    );
     let sas = with_access(&format!("sas_token = \"{SAS}\""), FULL);
     assert!(needed(&sas).contains("--permissions cti "), "{}", needed(&sas));
     let sas = with_access(&format!("sas_token = \"{SAS}\""), "");
