@@ -1,7 +1,9 @@
 //! `cloudwatch_logs` against moto behind a strict front: every record is stored, or a dead letter with the reason.
 #![allow(clippy::unwrap_used, reason = "a test panics where it cannot go on")]
 
+#[path = "../support/aws/bench.rs"]
 mod bench;
+#[path = "../support/aws/counterpart.rs"]
 mod counterpart;
 #[path = "../support/python.rs"]
 mod python;
@@ -17,6 +19,7 @@ use bench::Bench;
 use counterpart::{Counterpart, keys};
 use serde_json::{Value, json};
 
+const KIND: &str = "cloudwatch_logs";
 const SECOND: i64 = 1_000;
 const HOUR: i64 = 3_600 * SECOND;
 const DAY: i64 = 24 * HOUR;
@@ -92,6 +95,7 @@ fn every_record_of_three_days_is_stored_or_a_dead_letter_with_the_reason() {
     };
     let start = now() - 3 * DAY - HOUR;
     let mut bench = Bench::new(
+        KIND,
         &format!(
             "log_group_name = \"/audit/three-days\"\nauto_create_group = true\nlog_retention_days = 30\n\
              log_group_tags = \"team=audit\"\nendpoint = \"{}\"\ndead_letter_rate = \"100%\"\n",
@@ -241,7 +245,7 @@ fn records_of_last_month_are_stored_under_a_new_time_and_keep_their_own_inside()
          endpoint = \"{}\"\n",
         service.url()
     );
-    let mut bench = Bench::new(&keys_of, keys());
+    let mut bench = Bench::new(KIND, &keys_of, keys());
     let begun = now();
     // Some that are too old, in front of some that are not, then some that are too new.
     let times = (0..3_000).map(|n| match n {
@@ -271,7 +275,7 @@ fn records_of_last_month_are_stored_under_a_new_time_and_keep_their_own_inside()
 
 fn found(keys_of: &str, environment: &auditship::config::Environment) -> Finding {
     let table = keys_of.parse().unwrap();
-    let route = build(&KindConfig::from_table("cloudwatch_logs", table, environment).unwrap()).unwrap();
+    let route = build(&KindConfig::from_table(KIND, table, environment).unwrap()).unwrap();
     check::run(&*route.check, &*route.transport)
 }
 
@@ -327,7 +331,7 @@ fn what_is_wrong_is_told_by_a_check_and_holds_at_run_time() {
             panic!("{said}: found nothing wrong");
         };
         assert!(reason.contains(said), "{reason}");
-        let mut bench = Bench::new(&with(""), environment);
+        let mut bench = Bench::new(KIND, &with(""), environment);
         bench.write("{\"n\":0}\n");
         bench.until(said, |status| match &status.activity {
             Activity::Held {
@@ -340,14 +344,14 @@ fn what_is_wrong_is_told_by_a_check_and_holds_at_run_time() {
     }
 
     // Put right from outside: what was held goes out by itself.
-    let mut held = Bench::new(&with(""), keys());
+    let mut held = Bench::new(KIND, &with(""), keys());
     held.write("{\"n\":1}\n");
     held.until("held", |status| matches!(status.activity, Activity::Held { .. }));
     assert!(matches!(
         found(&with("auto_create_group = true"), &keys()),
         Finding::Reachable { .. }
     ));
-    let mut making = Bench::new(&with("auto_create_group = true"), keys());
+    let mut making = Bench::new(KIND, &with("auto_create_group = true"), keys());
     making.write("{\"n\":2}\n");
     making.drain();
     held.drain();

@@ -1,14 +1,19 @@
-"""moto's CloudWatch Logs behind what AWS checks and moto does not: signatures, the API's model, the sums of a request.
+"""moto's CloudWatch Logs, Kinesis and Firehose behind what AWS checks and moto does not: signatures, the API's model, the sums of a
+request.
 
 Prints the port on its first line and ends when its standard input does. Beside the API:
 
   POST /_fault     [{"kind": ..., "count": n, ...}], taken one after another by requests that put records:
                    error (status, code, message), status (a bare one), lost (stored, but the answer never comes),
-                   proxy (200 of something else), expired (the session token, until it is renewed)
+                   proxy (200 of something else), expired (the session token, until it is renewed), partial (a share of the
+                   records fails with a code; Kinesis and Firehose)
   DELETE /_fault   none any more
   GET /_stored     [[timestamp, message], ...] of a group and stream, in the order in which they came
   GET /_group      what a group was made with
   GET /_log        ["PutLogEvents 200", ...]
+  POST /_make      a stream of Kinesis or Firehose: see streams.py
+  GET /_records    what a Kinesis stream has: [[shard, partition key, text], ...]
+  GET /_objects    what a Firehose stream has written: [text, ...]
 """
 
 import collections
@@ -29,6 +34,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from model import Model
 from sigv4 import Refusal, judge
+from streams import RESULTS, Streams
 
 REGION = "eu-central-1"
 DAY = 24 * 3600 * 1000
@@ -38,7 +44,9 @@ RETENTIONS = {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 109
 class Front:
     def __init__(self):
         self.moto = DomainDispatcherApplication(create_backend_app)
-        self.model = Model("logs", "2014-03-28")
+        models = [("logs", "2014-03-28"), ("kinesis", "2013-12-02"), ("firehose", "2015-08-04")]
+        self.models = {model.prefix: (service, model) for service, model in ((name, Model(name, at)) for name, at in models)}
+        self.streams = Streams(REGION)
         self.keys = {"AKIDEXAMPLE": ("secret/EXAMPLE+key", "session/token=", False)}
         self.faults = collections.deque()
         self.log = []
@@ -50,12 +58,13 @@ class Front:
         if path.startswith("/_"):
             query = dict(urllib.parse.parse_qsl(environ.get("QUERY_STRING", "")))
             return self.answer(start_response, 200, self.control(method, path, query, body))
-        operation = environ.get("HTTP_X_AMZ_TARGET", "").removeprefix(self.model.prefix + ".")
+        prefix, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")
+        service, model = self.models.get(prefix, ("logs", self.models["Logs_20140328"][1]))
         try:
             fault = self.next_fault(operation)
             if fault and fault["kind"] == "expired":
                 raise Refusal("ExpiredTokenException", "The security token included in the request is expired")
-            self.check_signature(environ, body)
+            self.check_signature(environ, body, service)
             if fault and fault["kind"] == "error":
                 raise Refusal(fault["code"], fault.get("message", "as injected"))
             if fault and fault["kind"] == "status":
@@ -69,11 +78,20 @@ class Front:
             if environ.get("HTTP_CONTENT_ENCODING") == "gzip":
                 body = gzip.decompress(body)
                 environ.pop("HTTP_CONTENT_ENCODING")
-            request = self.check_body(environ, operation, body)
+            request = self.check_body(environ, model, operation, body)
         except Refusal as refusal:
             self.log.append(f"{operation} {refusal.code}")
             return self.answer(start_response, 400, {"__type": refusal.code, "message": refusal.message})
-        status, headers, answer = self.pass_on(environ, body)
+        if operation in RESULTS:
+            # moto's shards are not made for several writers.
+            with self.lock:
+                status, headers, answer = self.streams.put(
+                    operation, request, fault, lambda body: self.pass_on(environ, body)
+                )
+        else:
+            status, headers, answer = self.pass_on(environ, body)
+        if operation == "DescribeStreamSummary" and status.startswith("200"):
+            answer = self.streams.described(request, answer)
         if operation == "PutLogEvents" and status.startswith("200"):
             answer = self.corrected(request["logEvents"], answer)
         code = json.loads(answer or b"{}").get("__type") if not status.startswith("200") else "200"
@@ -88,7 +106,7 @@ class Front:
 
     def next_fault(self, operation):
         with self.lock:
-            if operation != "PutLogEvents" or not self.faults:
+            if operation not in ("PutLogEvents", *RESULTS) or not self.faults:
                 return None
             fault = self.faults[0]
             fault["count"] = fault.get("count", 1) - 1
@@ -96,27 +114,28 @@ class Front:
                 self.faults.popleft()
             return fault
 
-    def check_signature(self, environ, body):
+    def check_signature(self, environ, body, service):
         headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
         if environ.get("CONTENT_TYPE"):
             headers["content-type"] = environ["CONTENT_TYPE"]
         path = urllib.parse.unquote(environ.get("RAW_URI", "/").partition("?")[0])
-        judge(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, body, self.keys, REGION, "logs")
+        judge(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, body, self.keys, REGION, service)
 
-    def check_body(self, environ, operation, body):
+    def check_body(self, environ, model, operation, body):
         if environ.get("CONTENT_TYPE") != "application/x-amz-json-1.1":
             raise Refusal("UnknownOperationException", "wrong content type")
         try:
             request = json.loads(body.decode("utf-8"))
         except ValueError as error:
             raise Refusal("SerializationException", str(error)) from None
-        errors = self.model.errors(operation, request)
+        errors = model.errors(operation, request)
         if errors:
             raise Refusal("InvalidParameterException", f"{len(errors)} validation error detected: {errors[0]}")
         if operation == "PutRetentionPolicy" and request["retentionInDays"] not in RETENTIONS:
             raise Refusal("InvalidParameterException", "Invalid retention value")
         if operation == "PutLogEvents":
             self.check_sums(request["logEvents"])
+        self.streams.check(operation, request)
         return request
 
     @staticmethod
@@ -168,6 +187,12 @@ class Front:
                 return len(self.faults)
         if path == "/_log":
             return self.log
+        if path == "/_make":
+            return self.streams.make(json.loads(body))
+        if path == "/_records":
+            return self.streams.records(query["stream"])
+        if path == "/_objects":
+            return self.streams.objects(query["stream"])
         group = backend.groups.get(query["group"])
         if path == "/_group":
             return group and {

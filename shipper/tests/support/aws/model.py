@@ -3,6 +3,8 @@
 botocore's client does not enforce patterns and maxima; the services do.
 """
 
+import base64
+import binascii
 import gzip
 import json
 import pathlib
@@ -89,6 +91,12 @@ class Model:
         self._bounds(shape, value, where, found)
 
     _integer = _long
+
+    def _blob(self, shape, value, where, found):
+        try:
+            self._bounds(shape, len(base64.b64decode(value, validate=True)), where, found)
+        except (TypeError, binascii.Error):
+            found.append(f"{where}: not base64")
 
     def _boolean(self, _shape, value, where, found):
         if not isinstance(value, bool):

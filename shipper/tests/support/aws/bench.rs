@@ -1,4 +1,5 @@
 //! An intake and a shipper with its threads, before the counterpart.
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use auditship::time::{Clock, Monotonic, SystemClock};
 
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(240);
-const ID: &str = "logs";
+const ID: &str = "aws";
 
 pub(crate) struct Bench {
     _directory: tempfile::TempDir,
@@ -30,12 +31,12 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// A `cloudwatch_logs` destination with these keys.
-    pub(crate) fn new(keys: &str, environment: Environment) -> Self {
+    /// A destination of this type with these keys.
+    pub(crate) fn new(kind: &str, keys: &str, environment: Environment) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let text = format!(
             "[spool]\npath = \"{}/spool\"\nid = \"test\"\nmax_bytes = \"1GiB\"\n\
-             [[destination]]\nid = \"{ID}\"\ntype = \"cloudwatch_logs\"\n{keys}",
+             [[destination]]\nid = \"{ID}\"\ntype = \"{kind}\"\n{keys}",
             directory.path().display()
         );
         let config = Config::from_toml_text(&text, "test.toml", &environment, Strictness::Strict)

@@ -1,4 +1,5 @@
 //! moto behind a strict front, and what the tests ask of it.
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use crate::python::{Program, moto};
 
-/// CloudWatch Logs on loopback.
+/// CloudWatch Logs, Kinesis and Firehose on loopback.
 pub(crate) struct Counterpart {
     port: u16,
     _program: Program,
@@ -69,6 +70,23 @@ impl Counterpart {
             .as_array()
             .map(|events| events.iter().map(event).collect())
             .unwrap_or_default()
+    }
+
+    /// Makes a stream: see `streams.py`.
+    pub(crate) fn make(&self, what: &Value) {
+        self.ask("POST", "/_make", &what.to_string());
+    }
+
+    /// Shard, partition key and text of each record of a Kinesis stream; those of a shard in its order.
+    pub(crate) fn records(&self, stream: &str) -> Vec<(String, String, String)> {
+        let records = self.ask("GET", &format!("/_records?stream={stream}"), "");
+        serde_json::from_value(records).expect("triples of texts")
+    }
+
+    /// The objects that a Firehose stream has written.
+    pub(crate) fn objects(&self, stream: &str) -> Vec<String> {
+        let objects = self.ask("GET", &format!("/_objects?stream={stream}"), "");
+        serde_json::from_value(objects).expect("texts")
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> Value {
