@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use auditship::config::Environment;
 use auditship::credentials::aws::{Identity, Service, Signer, provider};
+use auditship::destination::check::Step;
 use auditship::destination::{Attempt, Batch, Compression, Context, Format, KindConfig, Record, build};
 use auditship::random::{Random as _, SeededRandom};
 use auditship::spool::draft::TableEntry;
@@ -312,4 +313,164 @@ fn requests_to_a_configured_service_are_signed_as_botocore_signs() {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Records of any text, and a batch of them.
+fn rows(dice: &Dice, longest: u64) -> Vec<(TableEntry, String)> {
+    let row = |n: u64| {
+        let text = dice.text("az09 \"\\/\n\t\u{0}\u{1f}\u{7f}äß\u{2028}\u{1f600}", longest);
+        let host = dice.text("ab\"\\ä\u{1f600}", 400);
+        let json = match dice.below(4) {
+            0 => json!({ "message": text, "n": n }),
+            1 => json!({ "message": text, "n": n, "host.name": dice.below(10) }),
+            _ => json!({ "message": text, "n": n, "host": { "name": host } }),
+        };
+        let mut entry = entry(Timestamp(0));
+        entry.key = Key([u8::try_from(n % 251).unwrap(); 16]);
+        (entry, json.to_string())
+    };
+    (0..=dice.below(60)).map(row).collect()
+}
+
+/// The request that a destination makes of these records.
+fn encoded(
+    kind: &str,
+    keys: toml::Table,
+    signing: &Signing,
+    rows: &[(TableEntry, String)],
+) -> Request<Vec<u8>> {
+    let config = KindConfig::from_table(kind, keys, &signing.environment).unwrap();
+    let records: Vec<_> = (0..)
+        .zip(rows)
+        .map(|(seq, (entry, json))| Record {
+            id: RecordId {
+                spool: SpoolId([7; 16]),
+                epoch: Epoch(1),
+                seq,
+            },
+            entry,
+            json: json.as_bytes(),
+        })
+        .collect();
+    let attempt = Attempt {
+        nonce: 1,
+        made_at: Timestamp(0),
+        name: String::from("a"),
+        format: Format::Native,
+        compression: Compression::None,
+        earlier: 0,
+    };
+    let batch = Batch {
+        records: &records,
+        attempt: &attempt,
+    };
+    let route = build(&config).unwrap();
+    let context = Context::at(Timestamp(0));
+    route.destination.encode(&batch, &context).unwrap()
+}
+
+/// The lines of all records of a request, in order.
+fn lines(body: &[u8]) -> Vec<String> {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let data = |record: &Value| {
+        let data = base64::engine::general_purpose::STANDARD.decode(record["Data"].as_str().unwrap());
+        String::from_utf8(data.unwrap()).unwrap()
+    };
+    let text: String = body["Records"].as_array().unwrap().iter().map(data).collect();
+    assert!(text.ends_with('\n'));
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn batches_for_kinesis_are_as_its_model_wants_them_and_signed_as_botocore_signs() {
+    let Some(mut oracle) = Oracle::start("AWS requests: Kinesis") else {
+        return;
+    };
+    let dice = Dice(SeededRandom::new(502));
+    for number in 0..BATCHES {
+        let signing = Signing::new([None, Some("session/token+with=all")][usize::from(number % 2 == 0)]);
+        let name = dice.text("azAZ09._-", 127);
+        let arn = format!("arn:aws:kinesis:{REGION}:123456789012:stream/{name}");
+        let mut keys = match dice.below(2) {
+            0 => toml_of(&[("stream", &name)]),
+            _ => toml_of(&[("stream_arn", &arn)]),
+        };
+        let is_keyed = dice.below(2) == 0;
+        if is_keyed {
+            keys.extend(toml_of(&[("partition_key", "host.name")]));
+        }
+        let is_aggregated = dice.below(2) == 0;
+        if is_aggregated {
+            keys.extend(toml_of(&[("aggregation", "ndjson")]));
+        }
+        let rows = rows(&dice, 300);
+        let request = encoded("kinesis", keys, &signing, &rows);
+        let at = Timestamp(i64::try_from(dice.below(4_000_000_000)).unwrap() * 1_000_000_000);
+        let operation = Some("PutRecords");
+        let errors = oracle.agrees(&request, &signing, Service::Named("kinesis"), operation, at);
+        assert_eq!(errors, json!([]), "{number}");
+        let mut sent = lines(request.body());
+        let mut expected: Vec<_> = rows.into_iter().map(|(_, json)| json).collect();
+        if is_keyed && is_aggregated {
+            sent.sort_unstable();
+            expected.sort_unstable();
+        }
+        assert!(sent == expected, "{number}: other lines than records");
+    }
+}
+
+#[test]
+fn batches_for_firehose_are_as_its_model_wants_them_and_signed_as_botocore_signs() {
+    let Some(mut oracle) = Oracle::start("AWS requests: Firehose") else {
+        return;
+    };
+    let dice = Dice(SeededRandom::new(503));
+    for number in 0..BATCHES {
+        let signing = Signing::new([None, Some("session/token+with=all")][usize::from(number % 2 == 0)]);
+        let keys = toml_of(&[("delivery_stream", &dice.text("azAZ09._-", 63))]);
+        let rows = rows(&dice, 300);
+        let request = encoded("firehose", keys, &signing, &rows);
+        let at = Timestamp(i64::try_from(dice.below(4_000_000_000)).unwrap() * 1_000_000_000);
+        let operation = Some("PutRecordBatch");
+        let errors = oracle.agrees(&request, &signing, Service::Named("firehose"), operation, at);
+        assert_eq!(errors, json!([]), "{number}");
+        let expected: Vec<_> = rows.into_iter().map(|(_, json)| json).collect();
+        assert!(
+            lines(request.body()) == expected,
+            "{number}: other lines than records"
+        );
+    }
+}
+
+#[test]
+fn what_a_check_asks_of_kinesis_and_firehose_is_as_their_models_want_it() {
+    let Some(mut oracle) = Oracle::start("AWS requests: checks") else {
+        return;
+    };
+    let signing = Signing::new(None);
+    let mut asked = Vec::new();
+    for (kind, key) in [("kinesis", "stream"), ("firehose", "delivery_stream")] {
+        let config = KindConfig::from_table(kind, toml_of(&[(key, "audit")]), &signing.environment).unwrap();
+        let route = build(&config).unwrap();
+        let passed = json!({ "__type": "DryRunOperationException", "message": "" });
+        let passed = http::Response::builder()
+            .status(400)
+            .body(passed.to_string().into_bytes());
+        let answers = [Ok(passed.unwrap())];
+        for answers in [&answers[..0], &answers] {
+            let Step::Ask(question) = route.check.next(answers) else {
+                continue;
+            };
+            let target = question.headers()["x-amz-target"].to_str().unwrap().to_owned();
+            let (_, operation) = target.split_once('.').unwrap();
+            let service = Service::Named(kind);
+            let errors = oracle.agrees(&question, &signing, service, Some(operation), Timestamp(0));
+            assert_eq!(errors, json!([]), "{operation}");
+            asked.push(operation.to_owned());
+        }
+    }
+    assert_eq!(
+        asked,
+        ["PutRecords", "DescribeStreamSummary", "DescribeDeliveryStream"]
+    );
 }

@@ -104,16 +104,8 @@ fn killed_again_and_again(
     eventually("everything is settled", || {
         let status = auditship(&["status", &path("spool"), "--json"]).stdout;
         let status: Value = serde_json::from_str(&status).unwrap_or_default();
-        let destinations = status
-            .pointer("/shipper/destinations")
-            .or(status.get("destinations"));
-        destinations
-            .and_then(Value::as_array)
-            .is_some_and(|destinations| {
-                destinations
-                    .iter()
-                    .any(|one| one["id"] == "aws" && one["pending"] == 0)
-            })
+        let mut destinations = status["destinations"].as_array().into_iter().flatten();
+        destinations.any(|one| one["id"] == "aws" && one["counts"]["delivered"] == RECORDS)
     });
     let mut stored = stored();
     let came = stored.len();

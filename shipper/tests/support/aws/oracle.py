@@ -34,12 +34,13 @@ def sign(request):
 
 
 def main():
-    model = Model("logs", "2014-03-28")
+    versions = {"logs": "2014-03-28", "kinesis": "2013-12-02", "firehose": "2015-08-04"}
+    models = {service: Model(service, version) for service, version in versions.items()}
     for line in sys.stdin:
         request = json.loads(line)
         errors = []
         if request["operation"]:
-            errors = model.errors(request["operation"], json.loads(base64.b64decode(request["body"])))
+            errors = models[request["service"]].errors(request["operation"], json.loads(base64.b64decode(request["body"])))
         print(json.dumps({"headers": sign(request), "errors": errors}), flush=True)
 
 
