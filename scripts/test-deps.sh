@@ -48,17 +48,18 @@ python_environment swift "OpenStack Swift"
 python_environment moto "moto, the counterpart of CloudWatch Logs"
 python_environment google "Google's client library, the judge of requests to Cloud Logging"
 
-# Microsoft's emulator of Blob Storage, with exactly what scripts/azurite/package-lock.json names.
-azurite() {
-    local folder="${CARGO_TARGET_DIR:-target}/test-deps/azurite"
+# A folder below the target directory with exactly what scripts/NAME/package-lock.json names.
+node_environment() {
+    local folder="${CARGO_TARGET_DIR:-target}/test-deps/$1"
     [ ! -e "$folder/complete" ] || return 0
     rm -rf "$folder"
     mkdir -p "$folder" \
-        && cp scripts/azurite/package.json scripts/azurite/package-lock.json "$folder" \
+        && cp "scripts/$1/package.json" "scripts/$1/package-lock.json" "$folder" \
         && (cd "$folder" && npm ci --ignore-scripts --omit=dev --no-audit --no-fund --silent) \
         && touch "$folder/complete" \
         && return 0
     rm -rf "$folder"
-    echo "missing: Azurite (of npm, as scripts/azurite/package-lock.json says; the tests that need it say that they are skipped)" >&2
+    echo "missing: $2 (of npm, as scripts/$1/package-lock.json says; the tests that need it say that they are skipped)" >&2
 }
-azurite
+node_environment azurite "Azurite, Microsoft's emulator of Blob Storage"
+node_environment oauth2 "oidc-provider, the OAuth 2.0 server"

@@ -130,19 +130,32 @@ impl<T: Clone + PartialEq> Cache<T> {
     /// it is another one now. Whoever asks shortly after a change has most likely used the one of before it, and is told
     /// of it too.
     pub fn renew(&self, fetch: impl FnOnce() -> Result<Expiring<T>, CredentialError>) -> Renewal {
-        self.renew_after(PAUSE, fetch)
+        match self.replace(PAUSE, fetch) {
+            // Its error will be told by whoever asks for the value when the old one has expired.
+            Err(_) => Renewal::Same,
+            Ok(renewal) => renewal,
+        }
     }
 
-    /// As [`Cache::renew`], however short ago a fetch has ended: for a value that was found without asking anybody.
-    pub fn renew_now(&self, fetch: impl FnOnce() -> Result<Expiring<T>, CredentialError>) -> Renewal {
-        self.renew_after(Duration::ZERO, fetch)
-    }
-
-    fn renew_after(
+    /// As [`Cache::renew`], for a value that is of no use any more when the receiver refuses it: when no other can be had it
+    /// is given up. `pause` is [`PAUSE`], or nothing for a value that was found without asking anybody.
+    pub fn renew_or_lose(
         &self,
         pause: Duration,
         fetch: impl FnOnce() -> Result<Expiring<T>, CredentialError>,
     ) -> Renewal {
+        self.replace(pause, fetch).unwrap_or_else(|error| {
+            self.lock().held = None;
+            Renewal::Lost(error)
+        })
+    }
+
+    /// Fetches again, unless that was done less than `pause` ago.
+    fn replace(
+        &self,
+        pause: Duration,
+        fetch: impl FnOnce() -> Result<Expiring<T>, CredentialError>,
+    ) -> Result<Renewal, CredentialError> {
         let mut state = self.lock();
         if state.fetching == Fetching::UnderWay {
             state = self.wait(state);
@@ -150,14 +163,13 @@ impl<T: Clone + PartialEq> Cache<T> {
         let now = self.clock.monotonic();
         let is_within = |pause, at: Option<Monotonic>| at.is_some_and(|at| now.since(at) < pause);
         if state.fetching == Fetching::Idle && !is_within(pause, state.ended_at) {
-            // Its error will be told by whoever asks for the value when the old one has expired.
-            let _ = self.fetch_now(state, fetch);
+            self.fetch_now(state, fetch)?;
             state = self.lock();
         }
-        match &state.held {
+        Ok(match &state.held {
             Some(held) if is_within(PAUSE, held.changed_at) => Renewal::Changed,
             _ => Renewal::Same,
-        }
+        })
     }
 
     fn standing(&self, state: &State<T>) -> Standing<T> {

@@ -48,13 +48,15 @@ pub trait Authorize: Send + Sync {
 }
 
 /// What came of fetching credentials again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "there is no third case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the transport must treat all of them")]
 pub enum Renewal {
     /// They are others now.
     Changed,
-    /// They are the same, or could not be had.
+    /// They are the same, or others could not be had and these may still be good.
     Same,
+    /// Others could not be had, and these are given up: why there are none now.
+    Lost(CredentialError),
 }
 
 /// How far this host's clock is from the receiver's, put into a response's extensions when it is further than
@@ -135,14 +137,7 @@ impl AuthorizedTransport {
     ) -> Result<Response<Vec<u8>>, SendError> {
         let now = self.clock.wall();
         let at = Timestamp(now.0.saturating_add(self.ahead.load(Ordering::Relaxed)));
-        let mut headers = self.authorize.authorize(request, at).map_err(|error| {
-            let reason = error.to_string();
-            match error {
-                // As the receiver itself: it comes back without anybody's doing.
-                CredentialError::Unreachable { .. } => SendError::NotSent { reason },
-                _ => SendError::NoCredentials { reason },
-            }
-        })?;
+        let mut headers = self.authorize.authorize(request, at).map_err(without)?;
         headers.extend(further.clone());
         let mut response = self.inner.send_with(request, &headers)?;
         if let Some(skew) = skew(response.headers(), now, self.clock.wall()) {
@@ -171,14 +166,29 @@ impl Transport for AuthorizedTransport {
         let learned = self.ahead.load(Ordering::Relaxed).abs_diff(signed_for);
         let is_better_known = Duration::from_nanos(learned) > ClockSkew::NOTABLE / 2;
         let clock_known_better = is_better_known && self.authorize.is_timed();
-        if clock_known_better || self.authorize.renew() == Renewal::Changed {
+        if clock_known_better {
             return self.attempt(request, further);
         }
-        Ok(response)
+        match self.authorize.renew() {
+            Renewal::Changed => self.attempt(request, further),
+            Renewal::Same => Ok(response),
+            // The refusal says that nothing was stored; this says what to do.
+            Renewal::Lost(error) => Err(without(error)),
+        }
     }
 
     fn interrupt(&self) {
         self.inner.interrupt();
+    }
+}
+
+/// What comes of having no credentials.
+fn without(error: CredentialError) -> SendError {
+    let reason = error.to_string();
+    match error {
+        // As the receiver itself: it comes back without anybody's doing.
+        CredentialError::Unreachable { .. } => SendError::NotSent { reason },
+        _ => SendError::NoCredentials { reason },
     }
 }
 

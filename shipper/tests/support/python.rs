@@ -1,5 +1,5 @@
-//! Counterparts that are written in Python, in the environment that `scripts/test-deps.sh` makes below the target directory:
-//! a program in it ends with the test.
+//! Counterparts that are written in Python or JavaScript, in the environment that `scripts/test-deps.sh` makes below the target
+//! directory: a program in it ends with the test.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -16,14 +16,24 @@ pub(crate) fn google(test: &str) -> Option<PathBuf> {
     environment(test, "google")
 }
 
-/// The interpreter of an environment, or word of its absence on the run's own standard error, past the test harness.
+/// The folder with the modules of the OAuth 2.0 server. `None` when they are not installed: then `test` has been called skipped.
+pub(crate) fn oauth2(test: &str) -> Option<PathBuf> {
+    installed(test, "oauth2")
+}
+
+/// The interpreter of an environment, or word of its absence.
 fn environment(test: &str, name: &str) -> Option<PathBuf> {
+    installed(test, name).map(|folder| folder.join("bin/python"))
+}
+
+/// The folder of an environment, or word of its absence on the run's own standard error, past the test harness.
+fn installed(test: &str, name: &str) -> Option<PathBuf> {
     // One level above the directory for temporary files is the target directory itself.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("../test-deps")
         .join(name);
     if folder.join("complete").is_file() {
-        return Some(folder.join("bin/python"));
+        return Some(folder);
     }
     let _unheard = writeln!(
         std::io::stderr(),
@@ -49,8 +59,14 @@ pub(crate) struct Program {
 impl Program {
     /// Starts a file of the support folder.
     pub(crate) fn start(python: &Path, file: &str) -> Self {
-        let mut child = Command::new(python)
+        Self::start_with(python, file, &[])
+    }
+
+    /// Starts a file of the support folder with arguments.
+    pub(crate) fn start_with(interpreter: &Path, file: &str, arguments: &[&Path]) -> Self {
+        let mut child = Command::new(interpreter)
             .arg(source(file))
+            .args(arguments)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -256,9 +256,7 @@ impl Authorize for OAuth2 {
                 matches!(state.token, Some((_, Origin::File)))
             }
         };
-        match was_found {
-            true => self.tokens.renew_now(|| self.fetch()),
-            false => self.tokens.renew(|| self.fetch()),
-        }
+        let pause = if was_found { Duration::ZERO } else { PAUSE };
+        self.tokens.renew_or_lose(pause, || self.fetch())
     }
 }

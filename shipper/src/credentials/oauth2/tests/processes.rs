@@ -80,6 +80,23 @@ fn a_token_that_the_receiver_refuses_is_fetched_once_for_all() {
 }
 
 #[test]
+fn a_token_that_is_refused_and_cannot_be_replaced_is_given_up() {
+    let disk = logged_in(HOUR);
+    let clock = Arc::new(ManualClock::at(NOW));
+    let server = Arc::new(Server::new());
+    let one = process(&disk, &server, &clock);
+    assert_eq!(token(&one).as_deref(), Ok("access-0"));
+    server.set_down(true);
+    assert!(matches!(
+        one.renew(),
+        Renewal::Lost(CredentialError::Unreachable { .. })
+    ));
+    server.set_down(false);
+    server.revoke();
+    assert!(matches!(token(&one), Err(CredentialError::Refused { .. })));
+}
+
+#[test]
 fn a_revoked_login_says_what_to_do_and_a_new_one_is_picked_up() {
     let disk = logged_in(Duration::ZERO);
     let clock = Arc::new(ManualClock::at(NOW));
