@@ -16,8 +16,8 @@ use super::check::Check;
 use super::connection::RawConnection;
 use super::google::RawGoogle;
 use super::{
-    Compression, Destination, Format, azure_blob, cloudwatch_logs, file, firehose, gcs, google_cloud_logging,
-    http, kinesis, s3, splunk_hec,
+    Compression, Destination, Format, azure_blob, cloudwatch_logs, datadog, elastic, file, firehose, gcs,
+    google_cloud_logging, http, kinesis, s3, splunk_hec, sumo_logic,
 };
 use crate::config::Environment;
 use crate::transport::Transport;
@@ -46,6 +46,12 @@ pub enum KindConfig {
     Kinesis(Box<kinesis::Config>),
     /// A stream of Amazon Data Firehose.
     Firehose(Box<firehose::Config>),
+    /// Datadog's log intake.
+    Datadog(Box<datadog::Config>),
+    /// An HTTP source of Sumo Logic.
+    SumoLogic(Box<sumo_logic::Config>),
+    /// An index or data stream of Elasticsearch or OpenSearch.
+    Elastic(Box<elastic::Config>),
 }
 
 impl KindConfig {
@@ -61,6 +67,9 @@ impl KindConfig {
         splunk_hec::KIND,
         kinesis::KIND,
         firehose::KIND,
+        datadog::KIND,
+        sumo_logic::KIND,
+        elastic::KIND,
     ];
 
     /// The keys of a kind's own, beside those that every destination has; `None` when there is no such kind.
@@ -88,6 +97,13 @@ impl KindConfig {
             splunk_hec::KIND => &[
                 splunk_hec::RawConfig::KEYS,
                 RawCertificate::KEYS,
+                RawConnection::KEYS,
+            ],
+            datadog::KIND => &[datadog::RawConfig::KEYS, RawConnection::KEYS],
+            sumo_logic::KIND => &[sumo_logic::RawConfig::KEYS, RawConnection::KEYS],
+            elastic::KIND => &[
+                elastic::RawConfig::KEYS,
+                RawAuthentication::KEYS,
                 RawConnection::KEYS,
             ],
             gcs::KIND => &[&gcs, RawGoogle::KEYS, RawConnection::KEYS],
@@ -147,6 +163,15 @@ impl KindConfig {
             splunk_hec::KIND => from_raw::<splunk_hec::RawConfig>(table)?
                 .validate(environment)
                 .map(|config| Self::SplunkHec(Box::new(config))),
+            datadog::KIND => from_raw::<datadog::RawConfig>(table)?
+                .validate(environment)
+                .map(|config| Self::Datadog(Box::new(config))),
+            sumo_logic::KIND => from_raw::<sumo_logic::RawConfig>(table)?
+                .validate(environment)
+                .map(|config| Self::SumoLogic(Box::new(config))),
+            elastic::KIND => from_raw::<elastic::RawConfig>(table)?
+                .validate(environment)
+                .map(|config| Self::Elastic(Box::new(config))),
             _ => from_raw::<http::RawConfig>(table)?
                 .validate(environment)
                 .map(|config| Self::Http(Box::new(config))),
@@ -166,6 +191,9 @@ impl KindConfig {
             Self::SplunkHec(_) => splunk_hec::KIND,
             Self::Kinesis(_) => kinesis::KIND,
             Self::Firehose(_) => firehose::KIND,
+            Self::Datadog(_) => datadog::KIND,
+            Self::SumoLogic(_) => sumo_logic::KIND,
+            Self::Elastic(_) => elastic::KIND,
         }
     }
 }
@@ -175,6 +203,7 @@ impl KindConfig {
     pub fn granted(&self) -> Option<&Granted> {
         match self {
             Self::Http(config) => config.authentication().granted(),
+            Self::Elastic(config) => config.authentication().granted(),
             _ => None,
         }
     }
@@ -244,6 +273,9 @@ pub fn build(config: &KindConfig) -> Result<Route, ConfigError> {
         KindConfig::SplunkHec(config) => splunk_hec::route(config),
         KindConfig::Kinesis(config) => kinesis::route(config),
         KindConfig::Firehose(config) => firehose::route(config),
+        KindConfig::Datadog(config) => datadog::route(config),
+        KindConfig::SumoLogic(config) => sumo_logic::route(config),
+        KindConfig::Elastic(config) => elastic::route(config),
     }
 }
 

@@ -24,6 +24,8 @@ pub mod config;
 pub mod connection;
 #[cfg(test)]
 mod contract;
+pub mod datadog;
+pub mod elastic;
 pub mod endpoint;
 pub mod file;
 pub mod firehose;
@@ -39,6 +41,7 @@ mod preset;
 mod reply;
 pub mod s3;
 pub mod splunk_hec;
+pub mod sumo_logic;
 
 use std::fmt;
 use std::time::Duration;

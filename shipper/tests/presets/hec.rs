@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, VecDeque};
 use auditship::spool::cursor::HoldKind;
 
 use super::bench::Bench;
-use super::hec_fake::{Acks, Balance, Hec, Setup, TOKEN};
+use super::fake::Fake;
+use super::hec_fake::{Acks, Balance, Setup, Store, TOKEN, set, start};
 
 const RECORDS: u64 = 600;
 
-fn bench(hec: &Hec, keys: &str) -> Bench {
+fn bench(hec: &Fake<Store>, keys: &str) -> Bench {
     let keys = format!(
         "url = \"{}\"\ntoken = \"{TOKEN}\"\nindex = \"audit\"\nmax_request_bytes = \"40KB\"\n{keys}",
-        hec.url()
+        hec.url("")
     );
     Bench::new("splunk_hec", &keys)
 }
@@ -28,7 +29,7 @@ fn every_record_is_stored_once_when_acknowledgements_are_prompt_or_late() {
         (Acks::After(3), 3, "event"),
         (Acks::After(2), 2, "raw"),
     ] {
-        let hec = Hec::start(Setup {
+        let hec = start(Setup {
             acks,
             indexers,
             ..Setup::default()
@@ -48,7 +49,7 @@ fn every_record_is_stored_once_when_acknowledgements_are_prompt_or_late() {
 
 #[test]
 fn a_batch_that_waits_keeps_no_other_from_going() {
-    let hec = Hec::start(Setup {
+    let hec = start(Setup {
         acks: Acks::Never,
         ..Setup::default()
     });
@@ -56,7 +57,7 @@ fn a_batch_that_waits_keeps_no_other_from_going() {
     bench.write_records(RECORDS);
     hec.wait("four batches wait", |store| store.most_open == 4);
     assert_eq!(bench.status().counts.delivered, 0, "a 200 is no acknowledgement");
-    hec.set(Acks::After(1));
+    set(&hec, Acks::After(1));
     bench.drain();
     assert_eq!(bench.status().counts.delivered, RECORDS);
     hec.look(|store| assert_eq!(store.taken, once()));
@@ -64,7 +65,7 @@ fn a_batch_that_waits_keeps_no_other_from_going() {
 
 #[test]
 fn what_an_indexer_loses_is_sent_again() {
-    let hec = Hec::start(Setup {
+    let hec = start(Setup {
         acks: Acks::Lost(1),
         ..Setup::default()
     });
@@ -86,7 +87,7 @@ fn what_an_indexer_loses_is_sent_again() {
 
 #[test]
 fn what_is_never_acknowledged_is_held_with_the_reason_and_not_sent_for_ever() {
-    let hec = Hec::start(Setup {
+    let hec = start(Setup {
         acks: Acks::Never,
         ..Setup::default()
     });
@@ -112,7 +113,7 @@ fn what_is_never_acknowledged_is_held_with_the_reason_and_not_sent_for_ever() {
         (batches, questions)
     );
 
-    hec.set(Acks::After(1));
+    set(&hec, Acks::After(1));
     bench.resume();
     bench.drain();
     assert_eq!(bench.status().counts.delivered, RECORDS + 1);
@@ -121,7 +122,7 @@ fn what_is_never_acknowledged_is_held_with_the_reason_and_not_sent_for_ever() {
 
 #[test]
 fn behind_a_balancer_without_stickiness_nothing_counts_that_is_not_acknowledged() {
-    let hec = Hec::start(Setup {
+    let hec = start(Setup {
         acks: Acks::After(1),
         indexers: 3,
         balance: Balance::RoundRobin,
@@ -150,7 +151,7 @@ fn behind_a_balancer_without_stickiness_nothing_counts_that_is_not_acknowledged(
 
 #[test]
 fn a_token_without_acknowledgement_gets_nothing_until_it_has_it_or_is_told_to_be_enough() {
-    let hec = Hec::start(Setup {
+    let hec = start(Setup {
         acks: Acks::Off,
         ..Setup::default()
     });
@@ -162,11 +163,11 @@ fn a_token_without_acknowledgement_gets_nothing_until_it_has_it_or_is_told_to_be
         "{reason}"
     );
     assert_eq!(hec.look(|store| store.batches), 0);
-    hec.set(Acks::After(1));
+    set(&hec, Acks::After(1));
     required.drain();
     assert_eq!(required.status().counts.delivered, RECORDS);
 
-    let hec = Hec::start(Setup {
+    let hec = start(Setup {
         acks: Acks::Off,
         ..Setup::default()
     });
@@ -186,7 +187,7 @@ fn refusals_throttling_and_limits_lose_nothing() {
         (503, 18, "HEC is unhealthy, queues are full"),
         (429, 99, "Too many requests"),
     ];
-    let hec = Hec::start(Setup {
+    let hec = start(Setup {
         first: VecDeque::from(first),
         max_content_length: 20_000,
         ..Setup::default()
@@ -204,11 +205,11 @@ fn refusals_throttling_and_limits_lose_nothing() {
 
 #[test]
 fn a_wrong_token_and_a_wrong_index_hold() {
-    let hec = Hec::start(Setup::default());
+    let hec = start(Setup::default());
     let keys = |token: &str, index: &str| {
         format!(
             "url = \"{}\"\ntoken = \"{token}\"\nindex = \"{index}\"\n",
-            hec.url()
+            hec.url("")
         )
     };
     for (token, index, kind, part) in [

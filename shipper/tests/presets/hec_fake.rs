@@ -4,12 +4,11 @@
 //! What it takes it has only taken; a record is *indexed* once its acknowledgement is ready.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{Ipv4Addr, TcpListener};
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
 
-use auditship_testkit::receiver::{Received, Receiver, Reply};
+use auditship_testkit::receiver::{Received, Reply};
 use serde_json::{Value, json};
+
+use super::fake::{self, Fake};
 
 /// What becomes of acknowledgements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,18 +99,8 @@ struct Open {
 pub(crate) const TOKEN: &str = "00000000-1111-2222-3333-444444444444";
 
 fn answer(status: u16, body: &Value, cookie: Option<usize>) -> Reply {
-    let mut headers = vec![(String::from("Content-Type"), String::from("application/json"))];
-    if let Some(cookie) = cookie {
-        headers.push((
-            String::from("Set-Cookie"),
-            format!("AWSALB=indexer{cookie}; Path=/; HttpOnly"),
-        ));
-    }
-    Reply::Full {
-        status,
-        headers,
-        body: body.to_string().into_bytes(),
-    }
+    let cookie = cookie.map(|place| ("Set-Cookie", format!("AWSALB=indexer{place}; Path=/; HttpOnly")));
+    fake::json(status, cookie.as_slice(), body)
 }
 
 fn code(status: u16, code: u32, text: &str) -> Reply {
@@ -297,54 +286,16 @@ fn raw_events(body: &[u8], query: &str) -> Result<Vec<u64>, Reply> {
 }
 
 /// A running collector.
-pub(crate) struct Hec {
-    receiver: Receiver,
-    store: Arc<(Mutex<Store>, Condvar)>,
+pub(crate) fn start(setup: Setup) -> Fake<Store> {
+    let store = Store {
+        indexers: (0..setup.indexers).map(|_| Indexer::default()).collect(),
+        setup,
+        ..Store::default()
+    };
+    Fake::start(store, Store::reply)
 }
 
-impl Hec {
-    pub(crate) fn start(setup: Setup) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
-        let store = Store {
-            indexers: (0..setup.indexers).map(|_| Indexer::default()).collect(),
-            setup,
-            ..Store::default()
-        };
-        let store = Arc::new((Mutex::new(store), Condvar::new()));
-        let shared = store.clone();
-        let receiver = Receiver::answering(listener, None, move |request| {
-            let reply = shared.0.lock().expect("held").reply(request);
-            shared.1.notify_all();
-            reply
-        });
-        Self { receiver, store }
-    }
-
-    pub(crate) fn url(&self) -> String {
-        self.receiver.url("")
-    }
-
-    /// From now on.
-    pub(crate) fn set(&self, acks: Acks) {
-        self.store.0.lock().expect("held").setup.acks = acks;
-    }
-
-    pub(crate) fn look<T>(&self, look: impl Fn(&Store) -> T) -> T {
-        assert_eq!(self.receiver.problems(), [""; 0]);
-        look(&self.store.0.lock().expect("held"))
-    }
-
-    /// Waits until it is so.
-    pub(crate) fn wait(&self, what: &str, is_so: impl Fn(&Store) -> bool) {
-        let mut store = self.store.0.lock().expect("held");
-        while !is_so(&store) {
-            let waited = self
-                .store
-                .1
-                .wait_timeout(store, Duration::from_secs(120))
-                .expect("held");
-            assert!(!waited.1.timed_out(), "{what}: not in two minutes");
-            store = waited.0;
-        }
-    }
+/// What becomes of acknowledgements from now on.
+pub(crate) fn set(hec: &Fake<Store>, acks: Acks) {
+    hec.change(|store| store.setup.acks = acks);
 }

@@ -119,6 +119,14 @@ impl Authentication {
         }));
     }
 
+    /// The name that AWS's signature is made for, where there is one.
+    pub(super) fn aws_service(&self) -> Option<&str> {
+        match &self.made {
+            Made::AwsSignature { service, .. } => Some(service),
+            _ => None,
+        }
+    }
+
     /// `options` with what every request carries.
     pub(super) fn options(&self, options: Options) -> Options {
         Options {

@@ -1,0 +1,42 @@
+//! What can be told of an intake without sending it a log.
+//!
+//! The API says of a key whether it is valid. That the intake itself is reached only a log would show.
+
+use ::http::{Method, Request};
+use serde_json::Value;
+
+use super::Datadog;
+use super::decode::decode;
+use crate::destination::check::{Answer, Check, Finding, Step};
+use crate::destination::{Batch, preset};
+
+impl Check for Datadog {
+    fn next(&self, answers: &[Answer]) -> Step {
+        let response = match answers.first() {
+            None => {
+                let mut request = Request::new(Vec::new());
+                *request.method_mut() = Method::GET;
+                *request.uri_mut() = self.config.validate_url.clone();
+                return Step::Ask(request);
+            }
+            Some(Ok(response)) => response,
+            Some(Err(error)) => return Step::Found(Finding::unanswered(error)),
+        };
+        let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+        if response.status() == 200 && body["valid"] == true {
+            return Step::Found(Finding::Reachable {
+                proven: String::from("the API key is valid"),
+                open: format!(
+                    "that {} takes logs: only a log would show it",
+                    self.config.logs_url
+                ),
+            });
+        }
+        let attempt = preset::no_attempt(self);
+        let none = Batch {
+            records: &[],
+            attempt: &attempt,
+        };
+        Step::Found(Finding::failed(&decode(&self.config, &none, response)))
+    }
+}
