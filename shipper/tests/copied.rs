@@ -1,6 +1,8 @@
 //! `cp -a` of a spool with a batch on its way, and the built binary shipping the copy beside the original.
 
 mod cli_support;
+#[path = "support/intake.rs"]
+mod intake;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,11 +12,6 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use auditship::config::{Config, Environment, Strictness};
-use auditship::ingest::Chunk;
-use auditship::instance::{Answer, Instance, Outside, Program, machine_id};
-use auditship::random::OsRandom;
-use auditship::spool::draft::SourceFormat;
-use auditship::time::{Clock as _, SystemClock};
 use cli_support::{Outcome, auditship, command};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -108,26 +105,8 @@ impl Place {
 
     fn fill(&self, config: &str, range: std::ops::Range<u32>) {
         let config = Config::from_toml(Path::new(config), &Environment::empty(), Strictness::Strict);
-        let outside = Outside {
-            clock: Arc::new(SystemClock::new()),
-            random: Arc::new(OsRandom::new()),
-            environment: Environment::empty(),
-            machine_id: machine_id(),
-            program: Program {
-                name: "test".to_owned(),
-                pid: std::process::id(),
-            },
-        };
-        let mut instance = Instance::start(&config.expect("good"), &outside).expect("free");
         let lines: String = range.map(|n| format!("{{\"n\":{n}}}\n")).collect();
-        let chunk = Chunk {
-            source: SourceFormat::Ndjson,
-            bytes: lines.as_bytes(),
-            origin: "test",
-            received_at: SystemClock::new().wall(),
-        };
-        assert_eq!(instance.accept(&[chunk]), [Answer::Accepted]);
-        instance.stop(Duration::ZERO);
+        intake::fill(&config.expect("good"), &lines);
     }
 
     fn status(&self) -> serde_json::Value {

@@ -3,19 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a test panics where it cannot go on")]
 
 mod cli_support;
+#[path = "support/intake.rs"]
+mod intake;
 
 use std::net::TcpListener;
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
-use auditship::config::{Config, Environment, Strictness};
 use auditship::control::status::{Activity, DestinationStatus};
-use auditship::ingest::Chunk;
-use auditship::instance::{Answer, Instance, Outside, Program, machine_id};
-use auditship::random::OsRandom;
+use auditship::instance::Instance;
 use auditship::spool::cursor::HoldKind;
-use auditship::spool::draft::SourceFormat;
 use auditship::time::{Clock, Monotonic, SystemClock};
 use auditship_testkit::receiver::{Receiver, Reply};
 
@@ -122,20 +119,8 @@ fn soak_six_destinations_at_once_do_not_notice_one_another() {
         slow.url("/"),
         rejecting.url("/"),
     );
-    let config =
-        Config::from_toml_text(&text, "test.toml", &Environment::empty(), Strictness::Strict).unwrap();
-    let clock = Arc::new(SystemClock::new());
-    let outside = Outside {
-        clock: clock.clone(),
-        random: Arc::new(OsRandom::new()),
-        environment: Environment::empty(),
-        machine_id: machine_id(),
-        program: Program {
-            name: String::from("test"),
-            pid: std::process::id(),
-        },
-    };
-    let mut instance = Instance::start(&config, &outside).unwrap();
+    let clock = SystemClock::new();
+    let mut instance = Instance::start(&intake::config(&text), &intake::outside()).unwrap();
     let statuses = |instance: &Instance| instance.shipper().unwrap().statuses();
 
     let (mut written, mut furthest) = (0, [Duration::ZERO; 3]);
@@ -145,13 +130,7 @@ fn soak_six_destinations_at_once_do_not_notice_one_another() {
         std::thread::sleep(due.since(clock.monotonic()));
         let lines = lines(written..written + A_SECOND / TICKS_A_SECOND);
         written += A_SECOND / TICKS_A_SECOND;
-        let chunk = Chunk {
-            source: SourceFormat::Ndjson,
-            bytes: lines.as_bytes(),
-            origin: "a test",
-            received_at: clock.wall(),
-        };
-        assert_eq!(instance.accept(&[chunk]), [Answer::Accepted]);
+        intake::hand_over(&mut instance, &lines);
         instance.tick();
         collector.look();
         iam.look();

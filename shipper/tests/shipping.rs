@@ -1,6 +1,8 @@
 //! `ship` and `run` as processes: delivered, interrupted, killed, refused, reloaded.
 
 mod cli_support;
+#[path = "support/intake.rs"]
+mod intake;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -464,33 +466,8 @@ mod daemon {
 
     /// Fills the spool as a plugin with `Shipper external` does: with the writer's lock only, whoever ships.
     fn fill(dir: &Dir, range: std::ops::Range<u64>) {
-        use auditship::config::{Config, Environment, Strictness};
-        use auditship::ingest::Chunk;
-        use auditship::instance::{Answer, Instance, Outside, Program, machine_id};
-        use auditship::time::{Clock as _, SystemClock};
         let text = format!("shipper = \"external\"\n{}", toml(dir, "out"));
-        let config =
-            Config::from_toml_text(&text, "test", &Environment::empty(), Strictness::Strict).expect("good");
-        let outside = Outside {
-            clock: Arc::new(SystemClock::new()),
-            random: Arc::new(auditship::random::OsRandom::new()),
-            environment: Environment::empty(),
-            machine_id: machine_id(),
-            program: Program {
-                name: "test".to_owned(),
-                pid: std::process::id(),
-            },
-        };
-        let mut instance = Instance::start(&config, &outside).expect("the writer's lock is free");
-        let lines = records(range);
-        let chunk = Chunk {
-            source: auditship::spool::draft::SourceFormat::Ndjson,
-            bytes: lines.as_bytes(),
-            origin: "test",
-            received_at: SystemClock::new().wall(),
-        };
-        assert_eq!(instance.accept(&[chunk]), [Answer::Accepted]);
-        instance.stop(Duration::ZERO);
+        intake::fill(&intake::config(&text), &records(range));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The built binary on a spool that nobody has open: looking, pausing, dead letters, quarantine, printing.
 
 mod cli_support;
+#[path = "support/intake.rs"]
+mod intake;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,13 +10,10 @@ use std::sync::Arc;
 use auditship::config::{Config, Environment, ShipperMode, Strictness};
 use auditship::control::desired::{self, DesiredState};
 use auditship::control::status::{self, ShipperStatus};
-use auditship::ingest::Chunk;
-use auditship::instance::{Answer, Instance, Outside, Program, machine_id};
-use auditship::random::OsRandom;
+use auditship::instance::Instance;
 use auditship::spool::Reader;
 use auditship::spool::cursor::Cursor;
 use auditship::spool::dead_letter::{self, DeadLetter};
-use auditship::spool::draft::SourceFormat;
 use auditship::spool::identity::RecordId;
 use auditship::spool::storage::Storage;
 use auditship::spool::storage::fs::FsStorage;
@@ -46,25 +45,9 @@ impl Fixture {
         // Nothing is to be sent here: the destination's cursor is made by hand.
         config.destinations.clear();
         config.shipper = ShipperMode::External;
-        let outside = Outside {
-            clock: Arc::new(SystemClock::new()),
-            random: Arc::new(OsRandom::new()),
-            environment: Environment::empty(),
-            machine_id: machine_id(),
-            program: Program {
-                name: "test".to_owned(),
-                pid: std::process::id(),
-            },
-        };
-        let mut instance = Instance::start(&config, &outside).expect("a fresh spool");
+        let mut instance = Instance::start(&config, &intake::outside()).expect("a fresh spool");
         let lines = format!("{}\n{}\nnot json\n{}\n", RECORDS[0], RECORDS[1], RECORDS[2]);
-        let chunk = Chunk {
-            source: SourceFormat::Ndjson,
-            bytes: lines.as_bytes(),
-            origin: "audit.ndjson",
-            received_at: SystemClock::new().wall(),
-        };
-        assert_eq!(instance.accept(&[chunk]), [Answer::Accepted]);
+        intake::hand_over(&mut instance, &lines);
         instance.tick();
         instance.stop(std::time::Duration::ZERO);
 
@@ -265,7 +248,7 @@ fn quarantine_names_file_and_line() {
     let list = fixture.run(&["quarantine", "list", "--json", "--spool", "SPOOL"]);
     assert_eq!((list.code, list.stderr.as_str()), (0, ""));
     let value: serde_json::Value = serde_json::from_str(&list.stdout).expect("one object");
-    assert_eq!(value["origin"], "audit.ndjson, line 3");
+    assert_eq!(value["origin"], "test, line 3");
     let place = value["place"].as_str().expect("text");
     let retry = fixture.run(&["quarantine", "retry", place, "--spool", "SPOOL"]);
     assert_eq!(retry.code, 5, "{}", retry.stderr);

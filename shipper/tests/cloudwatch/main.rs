@@ -1,7 +1,7 @@
 //! `cloudwatch_logs` against moto behind a strict front: every record is stored, or a dead letter with the reason.
 #![allow(clippy::unwrap_used, reason = "a test panics where it cannot go on")]
 
-#[path = "../support/aws/bench.rs"]
+#[path = "../support/bench.rs"]
 mod bench;
 #[path = "../support/aws/counterpart.rs"]
 mod counterpart;

@@ -3,6 +3,8 @@
 #[path = "../cli_support/mod.rs"]
 mod cli_support;
 mod fake;
+#[path = "../support/intake.rs"]
+mod intake;
 mod oracle;
 #[path = "../support/python.rs"]
 mod python;

@@ -1,19 +1,13 @@
 //! The binary on a VM: token and resource from the metadata server, partial errors from the API, all accounted for.
 
 use std::process::Child;
-use std::sync::Arc;
-use std::time::Duration;
 
-use auditship::config::{Config, Environment, Strictness};
-use auditship::ingest::Chunk;
-use auditship::instance::{Answer, Instance, Outside, Program, machine_id};
-use auditship::spool::draft::SourceFormat;
-use auditship::time::{Clock as _, SystemClock};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::cli_support::{auditship, command};
 use super::fake::{Api, Vm};
+use super::intake;
 use super::oracle::Judge;
 
 const RECORDS: usize = 4_000;
@@ -36,31 +30,6 @@ fn lines() -> String {
         )
     };
     (0..RECORDS).map(line).collect()
-}
-
-/// Fills the spool as the plugin does.
-fn fill(configuration: &str) {
-    let config = Config::from_toml_text(configuration, "test", &Environment::empty(), Strictness::Strict);
-    let outside = Outside {
-        clock: Arc::new(SystemClock::new()),
-        random: Arc::new(auditship::random::OsRandom::new()),
-        environment: Environment::empty(),
-        machine_id: machine_id(),
-        program: Program {
-            name: "test".to_owned(),
-            pid: std::process::id(),
-        },
-    };
-    let mut instance = Instance::start(&config.expect("good"), &outside).expect("the writer's lock is free");
-    let lines = lines();
-    let chunk = Chunk {
-        source: SourceFormat::Ndjson,
-        bytes: lines.as_bytes(),
-        origin: "test",
-        received_at: SystemClock::new().wall(),
-    };
-    assert_eq!(instance.accept(&[chunk]), [Answer::Accepted]);
-    instance.stop(Duration::ZERO);
 }
 
 /// A running daemon; it ends with this value.
@@ -97,7 +66,7 @@ fn a_run_with_partial_errors_accounts_for_every_record() {
          batch_max_records = 500\nbatch_max_age = \"100ms\"\ndead_letter_rate = \"50%\"\n",
         api.url()
     );
-    fill(&configuration);
+    intake::fill(&intake::config(&configuration), &lines());
     let file = folder.path().join("auditship.toml");
     std::fs::write(&file, configuration.replace("shipper = \"external\"\n", "")).expect("written");
     let file = file.display().to_string();

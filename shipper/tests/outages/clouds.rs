@@ -12,7 +12,8 @@ use auditship::deliver::Drained;
 use auditship::spool::cursor::HoldKind;
 use auditship_testkit::receiver::{Received, Receiver, Reply};
 
-use super::bench::{Bench, FILE, PATIENCE, TESTED};
+use super::bench::{PATIENCE, Pace};
+use super::{FILE, beside_a_directory};
 
 const MINUTES: u64 = 10;
 /// How far the shipper's clock is put forward at a time.
@@ -138,22 +139,26 @@ fn a_refusal_of_ten_minutes_costs_nothing_at_any_cloud() {
             receiver.url(""),
             cloud.keys
         );
-        let mut bench = Bench::new(&tested, &environment, None);
+        let mut bench = beside_a_directory(&tested, &environment, Pace::Product);
         for _ in 0..MINUTES * 60 / STEP.as_secs() {
-            bench.write(3);
+            bench.write_numbers(3);
             let written = bench.records;
-            bench.until(FILE, "the directory is not delayed", |status| {
+            bench.until_of(FILE, "the directory is not delayed", |status| {
                 status.counts.delivered == written
             });
             bench.clock.put(STEP);
         }
-        bench.until(TESTED, kind, |status| {
+        bench.until(kind, |status| {
             let held = matches!(&status.activity, Activity::Held { kind: HoldKind::Auth, reason, .. } if reason.contains(cloud.says));
             held && status.in_flight == 0
         });
-        let status = bench.status(TESTED);
+        let status = bench.status();
         assert_eq!(
-            (status.counts.delivered, status.backlog.pending, bench.letters()),
+            (
+                status.counts.delivered,
+                status.backlog.pending,
+                bench.letters().len()
+            ),
             (0, bench.records, 0),
             "{kind}"
         );
@@ -170,7 +175,7 @@ fn a_refusal_of_ten_minutes_costs_nothing_at_any_cloud() {
         bench.clock.put(Duration::from_secs(300));
         bench.shipper.nudge();
         let drained = bench.shipper.drain(PATIENCE);
-        assert_eq!(drained, Drained::Everything, "{kind}: {:?}", bench.status(TESTED));
+        assert_eq!(drained, Drained::Everything, "{kind}: {:?}", bench.status());
         bench.assert_delivered();
         let mut arrived: Vec<u64> = writes()[before..].iter().flat_map(numbers).collect();
         // Objects have no order among them.

@@ -2,6 +2,7 @@
 //! for a while.
 #![allow(clippy::unwrap_used, reason = "a test panics where it cannot go on")]
 
+#[path = "../support/bench.rs"]
 mod bench;
 mod clouds;
 
@@ -10,14 +11,26 @@ use std::time::Duration;
 use auditship::config::Environment;
 use auditship::control::status::{Activity, DestinationStatus};
 use auditship::deliver::Drained;
-use auditship::deliver::backoff::Policy;
 use auditship::spool::cursor::HoldKind;
 use auditship_testkit::receiver::{Received, Receiver, Reply};
 
-use bench::{Bench, FILE, PATIENCE, TESTED};
+use bench::{Bench, PATIENCE, Pace, TESTED};
 
-fn http(receiver: &Receiver) -> String {
-    format!("type = \"http\"\nurl = \"{}\"\n", receiver.url("/audit"))
+/// A directory, which comes before the destination under test.
+const FILE: usize = 0;
+
+/// A bench with a directory, and a destination with these keys that takes six records at a time.
+fn beside_a_directory(keys: &str, environment: &Environment, pace: Pace) -> Bench {
+    let destinations = format!(
+        "[[destination]]\nid = \"archive\"\ntype = \"file\"\npath = \"DIR/out\"\n\
+         [[destination]]\nid = \"{TESTED}\"\nbatch_max_records = 6\n{keys}"
+    );
+    Bench::among(&destinations, environment, pace)
+}
+
+fn to_http(receiver: &Receiver, pace: Pace) -> Bench {
+    let keys = format!("type = \"http\"\nurl = \"{}\"\n", receiver.url("/audit"));
+    beside_a_directory(&keys, &Environment::empty(), pace)
 }
 
 /// What is in order again takes everything, each record once, in the order in which it came in.
@@ -42,19 +55,19 @@ fn numbers(request: &Received) -> Vec<u64> {
 #[test]
 fn a_receiver_that_is_dead_for_five_minutes_delays_nobody_and_is_caught_up_in_order() {
     let receiver = Receiver::start([], Reply::Close);
-    let mut bench = Bench::new(&http(&receiver), &Environment::empty(), None);
+    let mut bench = to_http(&receiver, Pace::Product);
     for _ in 0..30 {
-        bench.write(7);
+        bench.write_numbers(7);
         let written = bench.records;
-        bench.until(FILE, "the directory is not delayed", |status| {
+        bench.until_of(FILE, "the directory is not delayed", |status| {
             status.counts.delivered == written
         });
         bench.clock.put(Duration::from_secs(10));
     }
-    bench.until(TESTED, "it backs off", |status| {
+    bench.until("it backs off", |status| {
         matches!(status.activity, Activity::BackingOff { .. }) && status.in_flight == 0
     });
-    let status = bench.status(TESTED);
+    let status = bench.status();
     assert_eq!(
         (status.counts.delivered, status.backlog.pending),
         (0, bench.records)
@@ -78,15 +91,10 @@ fn a_receiver_that_is_dead_for_five_minutes_delays_nobody_and_is_caught_up_in_or
 /// Nothing is given up while an endpoint answers the same to everything, and all of it goes out by itself afterwards.
 #[test]
 fn an_endpoint_that_is_wrong_for_a_while_costs_nothing() {
-    let quick = Policy::new(
-        Duration::from_millis(1),
-        Duration::from_millis(10),
-        Duration::from_millis(10),
-    );
     for status in [400, 401, 403, 404, 413, 429, 500] {
         let receiver = Receiver::start([], Reply::text(status, "not today"));
-        let mut bench = Bench::new(&http(&receiver), &Environment::empty(), Some(quick));
-        bench.write(20);
+        let mut bench = to_http(&receiver, Pace::Quick(Duration::from_millis(10)));
+        bench.write_numbers(20);
         let held = match status {
             401 | 403 => Some(HoldKind::Auth),
             400 | 404 | 413 => Some(HoldKind::Config),
@@ -98,7 +106,7 @@ fn an_endpoint_that_is_wrong_for_a_while_costs_nothing() {
             (Activity::BackingOff { reason, .. }, None) => reason.contains(&code),
             _ => false,
         };
-        bench.until(TESTED, &code, says_why);
+        bench.until(&code, says_why);
         // It goes on asking, and goes on keeping everything.
         let asked = receiver.requests().len();
         let requests = receiver.wait_for(asked + 10, PATIENCE);
@@ -107,15 +115,19 @@ fn an_endpoint_that_is_wrong_for_a_while_costs_nothing() {
             "{status}: {} requests",
             requests.len()
         );
-        bench.until(TESTED, &code, says_why);
-        let shown = bench.status(TESTED);
+        bench.until(&code, says_why);
+        let shown = bench.status();
         assert_eq!(
             (shown.counts.delivered, shown.counts.dead_lettered),
             (0, 0),
             "{status}"
         );
-        assert_eq!((shown.backlog.pending, bench.letters()), (20, 0), "{status}");
-        bench.until(FILE, "the directory", |file| file.counts.delivered == 20);
+        assert_eq!(
+            (shown.backlog.pending, bench.letters().len()),
+            (20, 0),
+            "{status}"
+        );
+        bench.until_of(FILE, "the directory", |file| file.counts.delivered == 20);
 
         let before = receiver.requests().len();
         receiver.then(Reply::Status(200));

@@ -1,7 +1,7 @@
 //! `kinesis` and `firehose` against moto behind a strict front: each record is once in what the stream has in the end.
 #![allow(clippy::unwrap_used, reason = "a test panics where it cannot go on")]
 
-#[path = "../support/aws/bench.rs"]
+#[path = "../support/bench.rs"]
 mod bench;
 #[path = "../cli_support/mod.rs"]
 mod cli_support;
