@@ -51,13 +51,16 @@ class Front:
         self.faults = collections.deque()
         self.log = []
         self.lock = threading.Lock()
+        # moto's stores are not made to be looked at while they are written to.
+        self.store = threading.Lock()
 
     def __call__(self, environ, start_response):
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         if path.startswith("/_"):
             query = dict(urllib.parse.parse_qsl(environ.get("QUERY_STRING", "")))
-            return self.answer(start_response, 200, self.control(method, path, query, body))
+            with self.store:
+                return self.answer(start_response, 200, self.control(method, path, query, body))
         prefix, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")
         service, model = self.models.get(prefix, ("logs", self.models["Logs_20140328"][1]))
         try:
@@ -174,7 +177,8 @@ class Front:
         def start(status, headers, _error=None):
             came["status"], came["headers"] = status, headers
 
-        answer = b"".join(self.moto(inner, start))
+        with self.store:
+            answer = b"".join(self.moto(inner, start))
         return came["status"], came["headers"], answer
 
     def control(self, method, path, query, body):
