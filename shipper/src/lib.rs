@@ -4,7 +4,8 @@
 //! * decoding what a log agent hands over ([`record`]), category exclusion ([`exclude`]), and turning both into
 //!   durable blocks ([`ingest`], [`spool`]);
 //! * a hash chain over those blocks ([`seal`]);
-//! * delivery to destinations, with a verdict for every single record ([`deliver`], [`destination`], [`transport`]);
+//! * delivery to destinations, each with its choice of records ([`selection`]) and a verdict for every single one
+//!   ([`deliver`], [`destination`], [`transport`]);
 //! * the directory as the interface to a running instance ([`control`]), configuration ([`config`]).
 //!
 //! # Out of scope
