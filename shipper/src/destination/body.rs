@@ -12,6 +12,7 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use super::config::ConfigError;
+use super::hole::Around;
 use super::{BodyDigest, Compression, Format};
 
 /// A body, ready to be sent.
@@ -135,15 +136,34 @@ pub fn assemble<'a>(
     compression: Compression,
     level: Level,
 ) -> io::Result<Body> {
+    assemble_around(records, &Around::default(), format, compression, level)
+}
+
+/// As [`assemble`], each record in a template.
+///
+/// # Errors
+/// As for [`assemble`].
+pub(super) fn assemble_around<'a>(
+    records: impl Iterator<Item = &'a [u8]> + Clone,
+    around: &Around,
+    format: Format,
+    compression: Compression,
+    level: Level,
+) -> io::Result<Body> {
     let (overhead, envelope) = format.framing();
     let plain_max = records.clone().fold(envelope as usize, |sum, record| {
-        sum + record.len() + overhead as usize
+        sum + record.len() + around.len() + overhead as usize
     });
     let mut body = BodyWriter::new(compression, level, plain_max)?;
+    let put = |body: &mut BodyWriter, record: &[u8]| {
+        body.put(&around.before)?;
+        body.put(record)?;
+        body.put(&around.after)
+    };
     match format {
         Format::Ndjson => {
             for record in records {
-                body.put(record)?;
+                put(&mut body, record)?;
                 body.put(b"\n")?;
             }
         }
@@ -151,7 +171,7 @@ pub fn assemble<'a>(
             let mut before: &[u8] = b"[";
             for record in records {
                 body.put(before)?;
-                body.put(record)?;
+                put(&mut body, record)?;
                 before = b",";
             }
             body.put(if before == b"[" { b"[]" } else { b"]" })?;

@@ -32,6 +32,7 @@ pub mod firehose;
 pub mod gcs;
 pub mod google;
 pub mod google_cloud_logging;
+mod hole;
 pub mod http;
 pub mod kinesis;
 pub mod object;

@@ -1,18 +1,14 @@
 //! A template around the record, with one hole for its JSON: `{"data": {{{ log_message }}}}`, or a whole request of the API's
 //! as Workato documents it. Pure.
 //!
-//! # Invariants
-//! 1. A template whose result would not be JSON is refused when it is read, with the place: it is tried with an object and
-//!    with a text in the hole, which together fit only where a value may stand.
+//! What is not JSON around a record is refused by [`hole`].
 
 use serde_json::{Map, Value};
 
 use super::payload::Count;
 use super::{names, payload};
 use crate::destination::config::ConfigError;
-
-/// What is written for the record.
-const HOLE: &str = "{{{ log_message }}}";
+use crate::destination::hole::{self, invalid};
 
 /// Stands for the hole while the template is taken apart. As long as no template holds it, whatever else it holds.
 const MARK: &str = "\u{f8ff}auditship's record\u{f8ff}";
@@ -39,22 +35,8 @@ pub(super) struct Template {
 
 /// Reads a template of the payload, or of a whole request: the object then has `entries`.
 pub(super) fn parse(text: &str) -> Result<Template, ConfigError> {
-    let (before, after) = split(text)?;
+    let (before, after) = hole::split(text)?;
     let filled = |with: &str| [before, with, after].concat();
-    for with in ["{}", "\"\""] {
-        serde_json::from_str::<serde::de::IgnoredAny>(&filled(with)).map_err(|error| {
-            // Where the hole is longer or shorter than what stands for it, the column is that before it, or none.
-            let line = error.line();
-            let written = before.lines().count().max(1);
-            let place = match line < written || error.column() <= before.lines().last().unwrap_or("").len() {
-                true => format!("line {line}, column {}", error.column()),
-                false => String::from("at the hole or after it"),
-            };
-            invalid(&format!(
-                "with a record in the hole it is not JSON ({place}): the hole stands for a whole value, without quotes"
-            ))
-        })?;
-    }
     let marked = filled(&Value::from(MARK).to_string());
     let object = match serde_json::from_str(&marked) {
         Ok(Value::Object(object)) => object,
@@ -69,32 +51,6 @@ pub(super) fn parse(text: &str) -> Result<Template, ConfigError> {
         });
     }
     request(object)
-}
-
-fn invalid(problem: &str) -> ConfigError {
-    ConfigError::invalid("envelope", problem)
-}
-
-/// What stands before and after the hole.
-fn split(text: &str) -> Result<(&str, &str), ConfigError> {
-    let missing = || {
-        invalid(&format!(
-            "has no hole for the record: write `{HOLE}` where it goes"
-        ))
-    };
-    let (before, rest) = text.split_once("{{{").ok_or_else(missing)?;
-    let (name, after) = rest.split_once("}}}").ok_or_else(missing)?;
-    if name.trim() != "log_message" {
-        let line = before.lines().count().max(1);
-        return Err(invalid(&format!(
-            "line {line}: `{{{{{{{}}}}}}}` is no hole that is known: write `{HOLE}`",
-            name.escape_debug()
-        )));
-    }
-    if after.contains("{{{") {
-        return Err(invalid("has more than one hole: a record goes into one place"));
-    }
-    Ok((before, after))
 }
 
 /// The payload with its hole.

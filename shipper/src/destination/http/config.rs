@@ -9,6 +9,7 @@ use crate::destination::body::Level;
 use crate::destination::config::{ConfigError, Flag, Many, Whole};
 use crate::destination::connection::RawConnection;
 use crate::destination::endpoint::{Endpoint, Plaintext};
+use crate::destination::hole::Around;
 use crate::destination::{Compression, Format};
 use crate::transport::http::Options;
 
@@ -23,6 +24,8 @@ pub struct RawConfig {
     success_codes: Option<Many>,
     /// `ndjson` (default) or `json_array`.
     format: Option<String>,
+    /// A template of each record, with one hole: `{"data": {{{ log_message }}}}`.
+    envelope: Option<String>,
     /// `none` (default: a receiver that does not know `Content-Encoding` may store the compressed bytes and answer 200),
     /// `gzip` or `zstd`.
     compression: Option<String>,
@@ -46,6 +49,8 @@ pub struct Config {
     pub(super) content_type: HeaderValue,
     pub(super) success: SuccessCodes,
     pub(super) format: Format,
+    /// What stands around each record.
+    pub(super) around: Around,
     pub(super) compression: Compression,
     pub(super) level: Level,
     pub(super) authentication: Authentication,
@@ -66,6 +71,7 @@ impl RawConfig {
         "method",
         "success_codes",
         "format",
+        "envelope",
         "compression",
         "compression_level",
         "allow_plaintext",
@@ -97,6 +103,12 @@ impl RawConfig {
             success: SuccessCodes::parse(&self.success_codes.map(|codes| codes.0).unwrap_or_default())
                 .map_err(|error| ConfigError::invalid("success_codes", error))?,
             format,
+            around: self
+                .envelope
+                .as_deref()
+                .map(Around::parse)
+                .transpose()?
+                .unwrap_or_default(),
             compression,
             level: Level::new(compression, self.compression_level.map(|level| level.0))?,
             authentication,

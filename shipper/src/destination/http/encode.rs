@@ -12,7 +12,8 @@ pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub(super) fn encode(config: &Config, batch: &Batch<'_>) -> Result<Request<Vec<u8>>, EncodeError> {
     let attempt = batch.attempt;
     let records = batch.records.iter().map(|record| record.json);
-    let body = body::assemble(records, attempt.format, attempt.compression, config.level)
+    let around = &config.around;
+    let body = body::assemble_around(records, around, attempt.format, attempt.compression, config.level)
         .map_err(|error| EncodeError::Request(format!("compressing failed: {error}")))?;
     let content_type = if attempt.format == config.format {
         config.content_type.clone()

@@ -1,7 +1,7 @@
 //! Any HTTP endpoint: one request for each batch, stored as a whole or not at all.
 //!
 //! # In scope
-//! NDJSON or a JSON array, plain or compressed; an `Idempotency-Key` that is the batch's name; what statuses mean.
+//! NDJSON or a JSON array, each record in a template or as it is, plain or compressed; an `Idempotency-Key` that is the batch's name; what statuses mean.
 //!
 //! # Out of scope
 //! Credentials ([`super::authentication`]): they are put in at each sending, so that a request as encoded here holds none
@@ -70,15 +70,17 @@ impl Destination for Http {
     }
 
     fn limits(&self) -> Limits {
-        limits::limits(self.config.format)
+        limits::limits(self.config.format, &self.config.around)
     }
 
-    /// Of method, URL and user. The query string counts, since it may choose where records land; of a digest of sixteen
+    /// Of method, URL, user and template. The query string counts, since it may choose where records land; of a digest of sixteen
     /// bytes it cannot be told.
     fn fingerprint(&self) -> Fingerprint {
         let uri = self.config.endpoint.uri().to_string();
         let account = self.config.authentication.account().unwrap_or_default();
-        super::fingerprint(KIND, &[self.config.method.as_str(), &uri, account])
+        let template = self.config.around.shown();
+        let parts = [self.config.method.as_str(), &uri, account];
+        super::fingerprint(KIND, &[&parts[..], template.as_deref().as_slice()].concat())
     }
 
     fn body(&self) -> (Format, Compression) {

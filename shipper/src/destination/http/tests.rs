@@ -100,6 +100,43 @@ fn the_contract_is_kept() {
     }
 }
 
+/// The records of a body, each out of its template.
+fn out_of_the_envelope(plain: &[u8]) -> Vec<serde_json::Value> {
+    let plain = plain
+        .strip_prefix(b"[")
+        .map_or(plain, |inner| inner.strip_suffix(b"]").unwrap());
+    let text = String::from_utf8(plain.to_vec()).unwrap();
+    let text = text.replace("\"last \"}\n", "\"last \"},");
+    let records: Vec<serde_json::Value> =
+        serde_json::from_str(&format!("[{}]", text.trim_end_matches(','))).unwrap();
+    let unwrap = |record: serde_json::Value| {
+        assert_eq!(record["v"], "last ");
+        assert_eq!(record.as_object().unwrap().len(), 2);
+        record["event"].clone()
+    };
+    records.into_iter().map(unwrap).collect()
+}
+
+#[test]
+fn the_contract_is_kept_with_a_template_too() {
+    for format in ["ndjson", "json_array"] {
+        let http = http(&format!(
+            "format = \"{format}\"\nenvelope = '{{\"event\": {{{{{{ log_message }}}}}}, \"v\": \"last \"}}'"
+        ));
+        contract::suite(&Subject {
+            destination: Arc::new(http),
+            layout: Layout::Own {
+                counted: |plain| plain.len() as u64,
+                records: out_of_the_envelope,
+            },
+            secrets: vec![],
+            shown: vec![],
+            stored: (200..300).collect(),
+            answers: answers(),
+        });
+    }
+}
+
 #[test]
 fn a_request_is_what_the_receiver_expects() {
     let lines = Lines::new([b"{\"a\":1}".to_vec()]);
@@ -227,6 +264,7 @@ fn a_fingerprint_tells_targets_apart_and_ignores_secrets() {
         format!("url = \"{URL}/2\""),
         format!("url = \"{URL}?stream=2\""),
         format!("{url}method = \"PUT\""),
+        format!("{url}envelope = '[{{{{{{ log_message }}}}}}]'"),
         format!("{url}username = \"me\"\npassword = \"a\""),
     ] {
         assert_ne!(base, of(&other), "{other}");
@@ -243,6 +281,17 @@ fn keys_that_cannot_be_used_are_named() {
         ("url = 5", "url", "string"),
         ("{url}method = \"GET\"", "method", "`POST`"),
         ("{url}format = \"xml\"", "format", "`ndjson`"),
+        ("{url}envelope = '{\"a\": 1}'", "envelope", "has no hole"),
+        (
+            "{url}envelope = '{\"a\": \"{{{ log_message }}}\"}'",
+            "envelope",
+            "it is not JSON",
+        ),
+        (
+            "{url}envelope = '{\"a\" {{{ log_message }}}}'",
+            "envelope",
+            "it is not JSON",
+        ),
         ("{url}compression = \"brotli\"", "compression", "`zstd`"),
         ("{url}compression_level = 3", "compression_level", "`none`"),
         (
