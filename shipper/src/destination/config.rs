@@ -16,8 +16,8 @@ use super::check::Check;
 use super::connection::RawConnection;
 use super::google::RawGoogle;
 use super::{
-    Compression, Destination, Format, azure_blob, cloudwatch_logs, datadog, elastic, file, firehose, gcs,
-    google_cloud_logging, http, kinesis, s3, splunk_hec, sumo_logic,
+    Compression, Destination, Format, azure_blob, azure_monitor, cloudwatch_logs, datadog, elastic, file,
+    firehose, gcs, google_cloud_logging, http, kinesis, s3, splunk_hec, sumo_logic,
 };
 use crate::config::Environment;
 use crate::transport::Transport;
@@ -40,6 +40,8 @@ pub enum KindConfig {
     Gcs(Box<gcs::Config>),
     /// A container of Azure Blob Storage.
     AzureBlob(Box<azure_blob::Config>),
+    /// A stream of Azure Monitor.
+    AzureMonitor(Box<azure_monitor::Config>),
     /// Splunk's HTTP Event Collector.
     SplunkHec(Box<splunk_hec::Config>),
     /// A stream of Amazon Kinesis Data Streams.
@@ -63,6 +65,7 @@ impl KindConfig {
         s3::KIND,
         gcs::KIND,
         azure_blob::KIND,
+        azure_monitor::KIND,
         google_cloud_logging::KIND,
         splunk_hec::KIND,
         kinesis::KIND,
@@ -108,6 +111,11 @@ impl KindConfig {
             ],
             gcs::KIND => &[&gcs, RawGoogle::KEYS, RawConnection::KEYS],
             azure_blob::KIND => &[&azure_blob, RawAzure::KEYS, RawConnection::KEYS],
+            azure_monitor::KIND => &[
+                azure_monitor::RawConfig::KEYS,
+                RawAzure::KEYS,
+                RawConnection::KEYS,
+            ],
             kinesis::KIND => &[kinesis::RawConfig::KEYS, RawAws::KEYS, RawConnection::KEYS],
             firehose::KIND => &[firehose::RawConfig::KEYS, RawAws::KEYS, RawConnection::KEYS],
             _ => return None,
@@ -148,6 +156,9 @@ impl KindConfig {
             azure_blob::KIND => from_raw::<azure_blob::RawConfig>(table)?
                 .validate(environment)
                 .map(|config| Self::AzureBlob(Box::new(config))),
+            azure_monitor::KIND => from_raw::<azure_monitor::RawConfig>(table)?
+                .validate(environment)
+                .map(|config| Self::AzureMonitor(Box::new(config))),
             kinesis::KIND => from_raw::<kinesis::RawConfig>(table)?
                 .validate(environment)
                 .map(|config| Self::Kinesis(Box::new(config))),
@@ -188,6 +199,7 @@ impl KindConfig {
             Self::S3(_) => s3::KIND,
             Self::Gcs(_) => gcs::KIND,
             Self::AzureBlob(_) => azure_blob::KIND,
+            Self::AzureMonitor(_) => azure_monitor::KIND,
             Self::SplunkHec(_) => splunk_hec::KIND,
             Self::Kinesis(_) => kinesis::KIND,
             Self::Firehose(_) => firehose::KIND,
@@ -270,6 +282,7 @@ pub fn build(config: &KindConfig) -> Result<Route, ConfigError> {
         KindConfig::S3(config) => s3::route(config),
         KindConfig::Gcs(config) => gcs::route(config),
         KindConfig::AzureBlob(config) => azure_blob::route(config),
+        KindConfig::AzureMonitor(config) => azure_monitor::route(config),
         KindConfig::SplunkHec(config) => splunk_hec::route(config),
         KindConfig::Kinesis(config) => kinesis::route(config),
         KindConfig::Firehose(config) => firehose::route(config),

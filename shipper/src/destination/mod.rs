@@ -17,6 +17,7 @@ pub mod authentication;
 pub mod aws;
 pub mod azure;
 pub mod azure_blob;
+pub mod azure_monitor;
 pub mod body;
 pub mod check;
 pub mod cloudwatch_logs;

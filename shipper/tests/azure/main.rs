@@ -1,9 +1,14 @@
-//! The destinations at Azure: `azure_blob` against Azurite, which checks keys, signatures and conditions itself. Where it is
-//! not installed, each scenario says on standard error that it was skipped.
+//! The destinations at Azure: `azure_blob` against Azurite, which checks keys, signatures, tokens and conditions itself (where it
+//! is not installed, each scenario says on standard error that it was skipped), `azure_monitor` against a fake that enforces
+//! what is documented.
 
 mod batch;
 mod blob;
+#[path = "../cli_support/mod.rs"]
+mod cli_support;
 mod entra;
+mod ingestion;
+mod monitor;
 mod shipping;
 mod store;
 #[path = "../s3/wire.rs"]
