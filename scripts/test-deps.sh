@@ -45,7 +45,7 @@ python_environment() {
     echo "missing: $2 (of pip, as scripts/$1-requirements.txt says; the tests that need it say that they are skipped)" >&2
 }
 python_environment swift "OpenStack Swift"
-python_environment moto "moto, the counterpart of CloudWatch Logs"
+python_environment moto "moto, the counterpart of CloudWatch Logs, Kinesis and Firehose"
 python_environment google "Google's client library, the judge of requests to Cloud Logging"
 
 # A folder below the target directory with exactly what scripts/NAME/package-lock.json names.

@@ -124,6 +124,9 @@ impl Destination for Plain {
                             code: String::from("bad"),
                             reason: String::from("no"),
                         },
+                        b'o' => Verdict::Retry {
+                            after: Some(Duration::ZERO),
+                        },
                         _ => Verdict::Retry { after: None },
                     })
                     .collect(),

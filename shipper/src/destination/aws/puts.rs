@@ -47,10 +47,13 @@ pub(in crate::destination) struct Dialect<'a> {
     /// What to allow when the put itself is denied.
     pub(in crate::destination) denied: &'a dyn Fn() -> String,
     /// What an error means that is not the same at every service, with what to do.
-    pub(in crate::destination) particular: &'a dyn Fn(&str, &str) -> Option<(Meaning, String)>,
+    pub(in crate::destination) particular: &'a Particular<'a>,
     /// What must not be shown.
     pub(in crate::destination) hidden: Vec<String>,
 }
+
+/// What a code with its message means at one service only, with what to do.
+type Particular<'a> = dyn Fn(&str, &str) -> Option<(Meaning, String)> + 'a;
 
 /// What an error means for the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,8 @@
 //!    it, in the order of the spool, and all in **one** entry. An entry is stored as a whole or fails as a whole, the lane
 //!    has one request on its way, and what is left out or failed goes first the next time: so no record is stored before
 //!    one of its key that came in earlier, whatever order the service gives to a request's entries (it promises none).
+//!    Beside the order are only records that the service has refused by themselves, replays, and dead letters that are
+//!    sent again.
 //! 3. A request has at most [`MAX_ENTRIES`] entries. What does not fit is left out, and goes with the next.
 
 use std::borrow::Cow;

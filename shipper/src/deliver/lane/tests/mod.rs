@@ -2,5 +2,6 @@
 
 mod acknowledgement;
 mod chaos;
+mod left_out;
 mod rows;
 mod world;
