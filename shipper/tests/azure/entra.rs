@@ -21,7 +21,7 @@ use serde_json::json;
 
 use super::batch::now;
 use super::installed;
-use super::shipping::{by_number, cat, records};
+use super::shipment::{by_number, cat, records};
 use super::store::Store;
 
 const TENANT: &str = "contoso.onmicrosoft.com";

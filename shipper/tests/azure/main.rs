@@ -2,6 +2,7 @@
 //! is not installed, each scenario says on standard error that it was skipped), `azure_monitor` against a fake that enforces
 //! what is documented.
 
+#[path = "../support/batch.rs"]
 mod batch;
 mod blob;
 #[path = "../cli_support/mod.rs"]
@@ -9,6 +10,8 @@ mod cli_support;
 mod entra;
 mod ingestion;
 mod monitor;
+#[path = "../support/shipment.rs"]
+mod shipment;
 mod shipping;
 mod store;
 #[path = "../s3/wire.rs"]

@@ -1,13 +1,12 @@
 //! The binary, killed and started again, to Azurite.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use auditship_testkit::servers::azurite::Azurite;
 
 use super::azurite;
+use super::shipment::{by_number, cat, eventually, kill, records};
 use super::store::{Store, sas};
 use super::wire::Wire;
 
@@ -48,52 +47,6 @@ impl Shipment<'_> {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "another process gives no event to wait for"
-)]
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..6_000 {
-        if is_so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("it never came to this: {what}");
-}
-
-pub(crate) fn records(count: u64) -> String {
-    let record = |n: u64| {
-        format!(
-            "{{\"n\":{n},\"@timestamp\":\"2026-01-01T00:00:00.{n:09}Z\",\"event\":{{\"id\":\"id-{n}\"}}}}\n"
-        )
-    };
-    (0..count).map(record).collect()
-}
-
-/// Lines by the number that the spool gave each; panics when a number stands twice.
-pub(crate) fn by_number(lines: impl IntoIterator<Item = String>) -> BTreeMap<u64, String> {
-    let mut numbered = BTreeMap::new();
-    for line in lines {
-        let record: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-        let number = record["auditship"]["seq"].as_u64().expect("a number");
-        let before = numbered.insert(number, line);
-        assert_eq!(before, None, "{number} is there twice");
-    }
-    numbered
-}
-
-pub(crate) fn cat(spool: &Path) -> BTreeMap<u64, String> {
-    let output = Command::new(env!("CARGO_BIN_EXE_auditship"))
-        .arg("cat")
-        .arg(spool)
-        .output();
-    let output = output.expect("it ends");
-    assert!(output.status.success());
-    let text = String::from_utf8(output.stdout).expect("text");
-    by_number(text.lines().map(str::to_owned))
-}
-
 /// Kills after each few blobs, and lost answers between: the blobs' records are those of the spool, each once.
 #[test]
 fn every_record_is_in_one_blob_whatever_is_killed_or_lost() {
@@ -130,8 +83,7 @@ fn every_record_is_in_one_blob_whatever_is_killed_or_lost() {
             wire.lose_answers();
             eventually("an answer is lost", || wire.lost() > lost);
         }
-        child.kill().expect("killed");
-        child.wait().expect("ended");
+        kill(child);
         wire.pass_answers();
     }
     let output = shipment.to_its_end();

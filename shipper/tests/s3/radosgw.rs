@@ -9,8 +9,9 @@ use auditship::destination::s3::S3;
 use auditship_testkit::servers::User;
 use auditship_testkit::servers::radosgw::Radosgw;
 
+use super::batch::{Made, now};
 use super::store::{Store, text};
-use super::{configured, made, now, radosgw, transport};
+use super::{configured, radosgw, transport};
 
 const REGION: &str = "default";
 
@@ -36,16 +37,16 @@ fn two_that_race_for_a_name_make_one_object() {
     let s3 = s3(server, Radosgw::OWNER, "races", "");
     for round in 0..20 {
         // Copies of one spool send the same batch; in every second round it is another one of the same name.
-        let one = made(&s3, &["{\"a\":1}"], round);
+        let one = Made::of(&s3, &["{\"a\":1}"], round);
         let is_copy = round % 2 == 0;
-        let mut two = made(&s3, &[if is_copy { "{\"a\":1}" } else { "{\"b\":2}" }], round);
+        let mut two = Made::of(&s3, &[if is_copy { "{\"a\":1}" } else { "{\"b\":2}" }], round);
         two.attempt.name.clone_from(&one.attempt.name);
         let start = Barrier::new(2);
         let outcomes = thread::scope(|scope| {
             let race = |batch| {
                 let (s3, start) = (&s3, &start);
                 scope.spawn(move || {
-                    let batch: &super::Made = batch;
+                    let batch: &Made = batch;
                     let request = batch.request(s3);
                     let transport = transport(s3);
                     start.wait();
@@ -85,7 +86,7 @@ fn a_locked_object_cannot_be_deleted() {
         let s3 = s3(server, Radosgw::OWNER, "locked", keys);
         let finding = check::run(&s3, &*transport(&s3));
         assert!(matches!(finding, Finding::Ready { .. }), "{finding:?}");
-        let batch = made(&s3, &["{\"a\":1}"], nonce);
+        let batch = Made::of(&s3, &["{\"a\":1}"], nonce);
         let response = transport(&s3).send(&batch.request(&s3)).expect("answered");
         assert_eq!(batch.meaning(&s3, &response), Outcome::Stored);
         let version = response.headers()["x-amz-version-id"].to_str().expect("text");
@@ -130,7 +131,7 @@ fn a_lock_that_the_bucket_does_not_have_is_said_and_nothing_is_stored() {
         "unlocked",
         "object_lock = \"compliance\"\nobject_lock_days = 1",
     );
-    let outcome = made(&s3, &["{}"], 1).send(&s3, &*transport(&s3));
+    let outcome = Made::of(&s3, &["{}"], 1).send(&s3, &*transport(&s3));
     assert!(matches!(outcome, Outcome::Config { .. }), "{outcome:?}");
     assert_eq!(store(server).names("unlocked"), [""; 0]);
 }
@@ -155,7 +156,7 @@ fn the_right_to_put_is_enough() {
         assert!(response.status().is_success(), "{}", text(&response));
     };
     let s3 = s3(server, Radosgw::GUEST, "granted", "prefix = \"audit\"");
-    let batch = made(&s3, &["{\"a\":1}"], 1);
+    let batch = Made::of(&s3, &["{\"a\":1}"], 1);
     let refused = batch.send(&s3, &*transport(&s3));
     assert!(
         matches!(&refused, Outcome::Auth { reason } if reason.contains("s3:PutObject")),

@@ -10,7 +10,8 @@ use auditship_testkit::servers::User;
 use flate2::read::MultiGzDecoder;
 use http::{Request, Response};
 
-use super::{environment, wire};
+use super::batch::plain_wire;
+use super::environment;
 
 pub(crate) struct Store {
     url: String,
@@ -27,7 +28,7 @@ impl Store {
         let signer = Signer::new(provider(&identity, region, clock.clone()), Service::S3, region);
         Self {
             url: url.to_owned(),
-            transport: AuthorizedTransport::new(wire(), Arc::new(signer), clock),
+            transport: AuthorizedTransport::new(plain_wire(), Arc::new(signer), clock),
         }
     }
 

@@ -10,8 +10,9 @@ use auditship::transport::authorized::ClockSkew;
 use auditship_testkit::servers::User;
 use auditship_testkit::servers::swift::Swift;
 
+use super::batch::{Losing, Made, now, plain_wire};
 use super::store::Store;
-use super::{Losing, configured, made, now, reason, swift, transport, wire};
+use super::{configured, reason, swift, transport};
 
 fn store(swift: &Swift) -> Store {
     Store::at(&swift.url, Swift::ADMIN, Swift::REGION)
@@ -46,7 +47,7 @@ fn an_object_is_stored_as_it_was_sent() {
         ),
     ] {
         let s3 = s3(swift, "plain", keys);
-        let batch = made(&s3, &LINES, 1);
+        let batch = Made::of(&s3, &LINES, 1);
         let request = batch.request(&s3);
         assert_eq!(batch.send(&s3, &*transport(&s3)), Outcome::Stored);
         let object = store(swift).object("plain", &batch.attempt.name);
@@ -110,7 +111,7 @@ fn what_is_refused_says_what_to_do() {
         ),
     ] {
         let s3 = configured(&swift.url, user, region, keys);
-        let outcome = made(&s3, &LINES, 1).send(&s3, &*transport(&s3));
+        let outcome = Made::of(&s3, &LINES, 1).send(&s3, &*transport(&s3));
         assert!(format!("{outcome:?}").starts_with(held), "{outcome:?}");
         assert!(reason(&outcome).contains(words), "{outcome:?}");
         // And a check says the same without a record.
@@ -131,8 +132,8 @@ fn a_clock_that_is_off_is_corrected_and_named() {
     let s3 = s3(swift, "clocks", "");
     for (nonce, minutes) in [(1, -20), (2, 20)] {
         let clock = ManualClock::at(Timestamp(now().0 + minutes * 60_000_000_000));
-        let transport = s3.transport(wire(), Arc::new(clock));
-        let batch = made(&s3, &LINES, nonce);
+        let transport = s3.transport(plain_wire(), Arc::new(clock));
+        let batch = Made::of(&s3, &LINES, nonce);
         let response = transport.send(&batch.request(&s3)).expect("answered");
         assert_eq!(batch.meaning(&s3, &response), Outcome::Stored);
         let skew = response.extensions().get::<ClockSkew>().expect("it is named");
@@ -153,7 +154,7 @@ fn bytes_that_are_not_those_of_the_checksum_are_not_stored() {
     store(swift).make_bucket("checksums", &[]);
     for keys in ["", "checksum = \"md5\"", "checksum = \"none\""] {
         let s3 = s3(swift, "checksums", keys);
-        let batch = made(&s3, &LINES, 1);
+        let batch = Made::of(&s3, &LINES, 1);
         let mut request = batch.request(&s3);
         // As memory or a disk might: after the digests were computed.
         request.body_mut()[20] ^= 1;
@@ -174,9 +175,9 @@ fn an_answer_that_is_lost_makes_no_second_object() {
     };
     store(swift).make_bucket("lost", &[]);
     let s3 = s3(swift, "lost", "");
-    let batch = made(&s3, &LINES, 1);
+    let batch = Made::of(&s3, &LINES, 1);
     let losing = s3.transport(
-        Arc::new(Losing(wire())),
+        Arc::new(Losing(plain_wire())),
         Arc::new(auditship::time::SystemClock::new()),
     );
     assert!(losing.send(&batch.request(&s3)).is_err());
@@ -185,7 +186,7 @@ fn an_answer_that_is_lost_makes_no_second_object() {
     assert_eq!(response.status(), 412);
     assert_eq!(batch.meaning(&s3, &response), Outcome::Stored);
     // What else wants its name does not get it.
-    let mut other = made(&s3, &["{\"c\":3}"], 1);
+    let mut other = Made::of(&s3, &["{\"c\":3}"], 1);
     other.attempt.name.clone_from(&batch.attempt.name);
     let outcome = other.send(&s3, &*transport(&s3));
     assert!(

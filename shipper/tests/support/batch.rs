@@ -1,4 +1,5 @@
 //! A batch as a lane makes it, and what comes of sending it.
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::sync::Arc;
 
