@@ -8,6 +8,7 @@ use auditship::time::{Clock as _, SystemClock, Timestamp};
 use super::bench::Bench;
 use super::datadog_fake::{KEY, Store, start};
 use super::fake::Fake;
+use super::preset;
 
 const RECORDS: u64 = 2_500;
 
@@ -16,7 +17,7 @@ fn bench(intake: &Fake<Store>, keys: &str) -> Bench {
         "endpoint = \"{}\"\napi_key = \"{KEY}\"\nddtags = [\"env:test\", \"team:audit\"]\n{keys}",
         intake.url("")
     );
-    Bench::new("datadog", &keys)
+    preset("datadog", &keys)
 }
 
 fn now() -> i64 {
@@ -33,7 +34,7 @@ fn aged(hours: i64) -> String {
 fn every_record_is_kept_once_inside_the_limits_and_through_every_refusal() {
     let intake = start(now(), [429, 503, 500, 408, 502]);
     let mut bench = bench(&intake, "");
-    bench.write_records(RECORDS);
+    bench.write_numbers(RECORDS);
     bench.drain();
     assert_eq!(bench.status().counts.delivered, RECORDS);
     intake.look(|store| {
@@ -148,7 +149,7 @@ fn a_poisoned_log_is_found_and_a_small_room_is_found_out() {
     let intake = start(now(), []);
     intake.change(|store| store.room = 40_000);
     let mut bench = bench(&intake, "");
-    bench.write_records(600);
+    bench.write_numbers(600);
     bench.write("{\"poison\":true}\n");
     bench.write(&"{\"n\":1}\n".repeat(300));
     bench.drain();
@@ -162,8 +163,8 @@ fn a_poisoned_log_is_found_and_a_small_room_is_found_out() {
 fn a_wrong_key_holds() {
     let intake = start(now(), []);
     let keys = format!("endpoint = \"{}\"\napi_key = \"wrong\"", intake.url(""));
-    let mut bench = Bench::new("datadog", &keys);
-    bench.write_records(3);
+    let mut bench = preset("datadog", &keys);
+    bench.write_numbers(3);
     let reason = bench.held(HoldKind::Auth);
     assert!(reason.contains("`api_key`"), "{reason}");
     assert!(bench.letters().is_empty());

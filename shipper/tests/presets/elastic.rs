@@ -5,12 +5,13 @@ use auditship::spool::cursor::HoldKind;
 use super::bench::Bench;
 use super::elastic_fake::{Flavour, Store, start};
 use super::fake::Fake;
+use super::preset;
 
 const RECORDS: u64 = 5_000;
 
 fn bench(cluster: &Fake<Store>, keys: &str) -> Bench {
     let keys = format!("url = \"{}\"\nindex = \"logs-audit\"\n{keys}", cluster.url(""));
-    Bench::new("elastic", &keys)
+    preset("elastic", &keys)
 }
 
 const API_KEY: &str = "auth = \"api_key\"\ntoken = \"aWQ6a2V5\"";
@@ -31,7 +32,7 @@ fn every_record_is_there_once_whatever_gets_lost() {
         &cluster,
         &format!("{API_KEY}\nmax_request_bytes = \"400KB\"\ncompression = \"none\""),
     );
-    bench.write_records(RECORDS);
+    bench.write_numbers(RECORDS);
     bench.drain();
     assert_eq!(
         (bench.status().counts.delivered, bench.letters().len()),
@@ -91,12 +92,12 @@ fn who_sends_and_a_missing_index_hold_and_lose_nothing() {
     let cluster = start(Flavour::Elasticsearch, "Basic c2hpcDpzZWNyZXQ=");
     cluster.change(|store| store.missing = true);
     let mut wrong = bench(&cluster, "username = \"ship\"\npassword = \"wrong\"");
-    wrong.write_records(3);
+    wrong.write_numbers(3);
     let reason = wrong.held(HoldKind::Auth);
     assert!(reason.contains("create_doc"), "{reason}");
 
     let mut bench = bench(&cluster, "username = \"ship\"\npassword = \"secret\"");
-    bench.write_records(3);
+    bench.write_numbers(3);
     let reason = bench.held(HoldKind::Config);
     assert!(
         reason.contains("create the index or data stream logs-audit"),

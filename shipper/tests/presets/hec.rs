@@ -7,6 +7,7 @@ use auditship::spool::cursor::HoldKind;
 use super::bench::Bench;
 use super::fake::Fake;
 use super::hec_fake::{Acks, Balance, Setup, Store, TOKEN, set, start};
+use super::preset;
 
 const RECORDS: u64 = 600;
 
@@ -15,7 +16,7 @@ fn bench(hec: &Fake<Store>, keys: &str) -> Bench {
         "url = \"{}\"\ntoken = \"{TOKEN}\"\nindex = \"audit\"\nmax_request_bytes = \"40KB\"\n{keys}",
         hec.url("")
     );
-    Bench::new("splunk_hec", &keys)
+    preset("splunk_hec", &keys)
 }
 
 fn once() -> BTreeMap<u64, u32> {
@@ -35,7 +36,7 @@ fn every_record_is_stored_once_when_acknowledgements_are_prompt_or_late() {
             ..Setup::default()
         });
         let mut bench = bench(&hec, &format!("mode = \"{mode}\""));
-        bench.write_records(RECORDS);
+        bench.write_numbers(RECORDS);
         bench.drain();
         assert_eq!(bench.status().counts.delivered, RECORDS);
         hec.look(|store| {
@@ -54,7 +55,7 @@ fn a_batch_that_waits_keeps_no_other_from_going() {
         ..Setup::default()
     });
     let mut bench = bench(&hec, "");
-    bench.write_records(RECORDS);
+    bench.write_numbers(RECORDS);
     hec.wait("four batches wait", |store| store.most_open == 4);
     assert_eq!(bench.status().counts.delivered, 0, "a 200 is no acknowledgement");
     set(&hec, Acks::After(1));
@@ -70,7 +71,7 @@ fn what_an_indexer_loses_is_sent_again() {
         ..Setup::default()
     });
     let mut bench = bench(&hec, "ack_timeout = \"2s\"");
-    bench.write_records(RECORDS);
+    bench.write_numbers(RECORDS);
     bench.drain();
     assert_eq!(bench.status().counts.delivered, RECORDS);
     hec.look(|store| {
@@ -92,7 +93,7 @@ fn what_is_never_acknowledged_is_held_with_the_reason_and_not_sent_for_ever() {
         ..Setup::default()
     });
     let mut bench = bench(&hec, "ack_timeout = \"1s\"");
-    bench.write_records(RECORDS);
+    bench.write_numbers(RECORDS);
     let reason = bench.held(HoldKind::Unacknowledged);
     assert!(reason.contains("no indexer has acknowledged it"), "{reason}");
     assert!(
@@ -129,7 +130,7 @@ fn behind_a_balancer_without_stickiness_nothing_counts_that_is_not_acknowledged(
         ..Setup::default()
     });
     let mut bench = bench(&hec, "ack_timeout = \"1s\"\nack_resend = 0");
-    bench.write_records(RECORDS);
+    bench.write_numbers(RECORDS);
     // Questions find their indexer by chance: some batches are acknowledged, and each of those is.
     bench.until("all there, or held", |status| {
         status.counts.delivered == RECORDS
@@ -156,7 +157,7 @@ fn a_token_without_acknowledgement_gets_nothing_until_it_has_it_or_is_told_to_be
         ..Setup::default()
     });
     let mut required = bench(&hec, "");
-    required.write_records(RECORDS);
+    required.write_numbers(RECORDS);
     let reason = required.held(HoldKind::Config);
     assert!(
         reason.contains("useACK") && reason.contains("nothing was sent"),
@@ -172,7 +173,7 @@ fn a_token_without_acknowledgement_gets_nothing_until_it_has_it_or_is_told_to_be
         ..Setup::default()
     });
     let mut none = bench(&hec, "ack = \"none\"");
-    none.write_records(RECORDS);
+    none.write_numbers(RECORDS);
     none.drain();
     assert_eq!(none.status().counts.delivered, RECORDS);
     assert!(none.status().target.contains("without acknowledgement"));
@@ -193,7 +194,7 @@ fn refusals_throttling_and_limits_lose_nothing() {
         ..Setup::default()
     });
     let mut bench = bench(&hec, "");
-    bench.write_records(RECORDS);
+    bench.write_numbers(RECORDS);
     bench.write("{\"poison\":true}\n{\"n\":1}\n");
     bench.drain();
     let letters = bench.letters();
@@ -216,8 +217,8 @@ fn a_wrong_token_and_a_wrong_index_hold() {
         ("wrong", "audit", HoldKind::Auth, "Invalid token"),
         (TOKEN, "other", HoldKind::Config, "`index`"),
     ] {
-        let mut bench = Bench::new("splunk_hec", &keys(token, index));
-        bench.write_records(3);
+        let mut bench = preset("splunk_hec", &keys(token, index));
+        bench.write_numbers(3);
         let reason = bench.held(kind);
         assert!(reason.contains(part), "{reason}");
         assert!(bench.letters().is_empty());

@@ -4,6 +4,7 @@ use auditship::spool::cursor::HoldKind;
 
 use super::bench::Bench;
 use super::fake::Fake;
+use super::preset;
 use super::sumo_fake::{CODE, Store, start};
 
 const RECORDS: u64 = 5_000;
@@ -13,14 +14,14 @@ fn bench(source: &Fake<Store>, keys: &str) -> Bench {
         "url = \"{}\"\nsource_category = \"prod/audit\"\nfields = [\"team=audit\", \"env=test\"]\n{keys}",
         source.url(&format!("/receiver/v1/http/{CODE}"))
     );
-    Bench::new("sumo_logic", &keys)
+    preset("sumo_logic", &keys)
 }
 
 #[test]
 fn every_record_is_ingested_once_through_every_refusal_that_keeps_nothing() {
     let source = start([429, 503, 429, 504], usize::MAX);
     let mut bench = bench(&source, "batch_max_bytes = \"5MiB\"");
-    bench.write_records(RECORDS);
+    bench.write_numbers(RECORDS);
     bench.drain();
     assert_eq!(bench.status().counts.delivered, RECORDS);
     source.look(|store| {
@@ -44,7 +45,7 @@ fn every_record_is_ingested_once_through_every_refusal_that_keeps_nothing() {
 fn a_source_that_is_too_slow_gets_less_at_a_time_and_nothing_is_lost() {
     let source = start([], 100_000);
     let mut bench = bench(&source, "");
-    bench.write_records(RECORDS);
+    bench.write_numbers(RECORDS);
     bench.drain();
     assert_eq!(
         (bench.status().counts.delivered, bench.letters().len()),
@@ -86,8 +87,8 @@ fn a_code_in_a_file_may_come_late_and_a_wrong_one_holds() {
         source.url("/receiver/v1/http"),
         file.display()
     );
-    let mut bench = Bench::new("sumo_logic", &keys);
-    bench.write_records(3);
+    let mut bench = preset("sumo_logic", &keys);
+    bench.write_numbers(3);
     let reason = bench.held(HoldKind::Auth);
     assert!(reason.contains(&file.display().to_string()), "{reason}");
     std::fs::write(&file, "WRONG\n").expect("written");

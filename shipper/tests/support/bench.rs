@@ -156,7 +156,11 @@ impl Bench {
     /// Hands over so many records more, each with the next `n`.
     pub(crate) fn write_numbers(&mut self, records: u64) {
         let lines: String = (self.records..self.records + records)
-            .map(|n| format!("{{\"n\":{n},\"event\":{{\"id\":\"id-{n}\",\"action\":\"login\"}}}}\n"))
+            .map(|n| {
+                format!(
+                    "{{\"n\":{n},\"event\":{{\"id\":\"id-{n}\",\"action\":\"login\"}},\"pad\":\"{n:200}\"}}\n"
+                )
+            })
             .collect();
         self.records += records;
         self.write(&lines);
