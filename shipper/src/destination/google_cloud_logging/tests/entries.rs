@@ -16,11 +16,11 @@ fn a_request_is_what_the_api_documents() {
     assert_eq!(request.headers()["content-type"], "application/json");
     assert_eq!(request.headers().len(), 1);
     let body: serde_json::Value = serde_json::from_slice(request.body()).unwrap();
-    let entry = |payload: serde_json::Value, time: &str| {
+    let entry = |seq: u64, payload: serde_json::Value, time: &str| {
         json!({
             "jsonPayload": payload,
             "severity": "DEFAULT",
-            "insertId": "01010101010101010101010101010101",
+            "insertId": key(seq),
             "timestamp": time,
         })
     };
@@ -35,11 +35,16 @@ fn a_request_is_what_the_api_documents() {
                 "labels": { "project_id": "audit-project", "location": "eu", "node_id": "n1" },
             },
             "entries": [
-                entry(json!({ "a": 1 }), "1970-01-01T00:00:00.000100000Z"),
-                entry(json!({ "b": [2] }), "1970-01-01T00:00:00.000101000Z"),
+                entry(100, json!({ "a": 1 }), "1970-01-01T00:00:00.000100000Z"),
+                entry(101, json!({ "b": [2] }), "1970-01-01T00:00:00.000101000Z"),
             ],
         })
     );
+}
+
+/// The key that the contract's records have.
+fn key(seq: u64) -> String {
+    blake3::hash(&seq.to_le_bytes()).to_hex()[..32].to_owned()
 }
 
 #[test]
@@ -273,9 +278,11 @@ fn a_person_finds_a_record_by_its_key() {
     };
     assert_eq!(
         query(&logging("")),
-        "gcloud logging read 'logName=\"projects/audit-project/logs/auditship\" AND \
-         insertId=\"01010101010101010101010101010101\" AND timestamp=\"1970-01-01T00:00:00.000100000Z\"' \
-         --project=audit-project"
+        format!(
+            "gcloud logging read 'logName=\"projects/audit-project/logs/auditship\" AND insertId=\"{}\" AND \
+             timestamp=\"1970-01-01T00:00:00.000100000Z\"' --project=audit-project",
+            key(100)
+        )
     );
     assert!(query(&logging("log_name = \"organizations/123/logs/a\"")).ends_with("--organization=123"));
 }
