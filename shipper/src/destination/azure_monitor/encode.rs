@@ -58,7 +58,7 @@ fn body(config: &Config, batch: &Batch<'_>, context: &Context) -> std::io::Resul
     for (place, record) in batch.records.iter().enumerate() {
         row.clear();
         let why = stamp(config, record, attempt.made_at, context.now)
-            .and_then(|at| row::write(config, record.json, at, &mut row).map_err(Why::TooLong));
+            .and_then(|at| row::write(config, record.json, at, &mut row).map_err(Why::Cut));
         if let Err(why) = why {
             left_out.push((place, why));
             continue;

@@ -28,32 +28,32 @@ impl LeftOut {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Why {
     /// Its time would be replaced: it is older than two days.
-    TooOld,
+    Aged,
     /// Its time would be replaced: it is more than a day ahead.
-    TooNew,
+    Ahead,
     /// A value would be cut.
-    TooLong(TooLong),
+    Cut(TooLong),
 }
 
 impl Why {
     /// What becomes of the record.
     pub(super) fn verdict(&self, config: &Config) -> Verdict {
         let (code, reason) = match self {
-            Self::TooOld => (
+            Self::Aged => (
                 "too_old",
                 String::from(
                     "Azure Monitor replaces times that are more than 2 days old by that of arrival, without a word: the record \
                      was not sent. `too_old = \"restamp\"` sends such records, with their own time inside",
                 ),
             ),
-            Self::TooNew => (
+            Self::Ahead => (
                 "too_new",
                 String::from(
                     "Azure Monitor replaces times that are more than 1 day ahead by that of arrival, without a word: the record \
                      was not sent. `too_old = \"restamp\"` sends such records, with their own time inside",
                 ),
             ),
-            Self::TooLong(TooLong { column, bytes }) => {
+            Self::Cut(TooLong { column, bytes }) => {
                 let advice = match *column == config.record_column {
                     true => "give its largest fields columns of their own (`columns`)",
                     false => "have whoever writes the record make that field shorter",
@@ -78,9 +78,9 @@ impl Why {
 pub(super) fn replaced(record: &Record<'_>, now: Timestamp) -> Option<Why> {
     let time = record.entry.time;
     if time.plus(MAX_AGE.saturating_sub(MARGIN)) < now {
-        Some(Why::TooOld)
+        Some(Why::Aged)
     } else if time > now.plus(MAX_AHEAD.saturating_sub(MARGIN)) {
-        Some(Why::TooNew)
+        Some(Why::Ahead)
     } else {
         None
     }

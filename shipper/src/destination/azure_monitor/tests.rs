@@ -52,7 +52,7 @@ fn accepted(left_out: &[(usize, Why)]) -> Response<Vec<u8>> {
 fn answers() -> Vec<(Response<Vec<u8>>, u32, Class)> {
     [
         (accepted(&[]), Class::Stored),
-        (accepted(&[(1, Why::TooOld)]), Class::Verdicts),
+        (accepted(&[(1, Why::Aged)]), Class::Verdicts),
         (refused(204, ""), Class::Unclear),
         (refused(200, ""), Class::Config),
         (refused(202, ""), Class::Config),
