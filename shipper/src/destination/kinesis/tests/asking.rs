@@ -149,3 +149,28 @@ fn what_is_no_put_is_passed_on_as_it_is() {
     world.asking.send(&ask::question(&world.to.config)).unwrap();
     assert_eq!(world.receiver.attempts(), 1);
 }
+
+/// The pace is that of the stream, and a stop ends its waits.
+#[test]
+fn what_is_shipped_is_paced_and_a_stop_does_not_wait_for_it() {
+    // Nobody listens there: a request that is sent is refused at once.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let config = config(&format!(
+        "shards = 2\nmax_record_bytes = \"1MiB\"\nendpoint = \"http://{closed}\""
+    ));
+    let transport = route(&config).unwrap().transport;
+    let mut request = encode(&Kinesis::new(config), &Rows::new(["{}"]).records());
+    request.extensions_mut().insert(Weight {
+        records: 2_000 * 3_600,
+        bytes: 1,
+    });
+    let refused = transport.send(&request).unwrap_err().to_string();
+    assert!(refused.contains("127.0.0.1"), "{refused}");
+    // An hour's worth is out.
+    transport.interrupt();
+    let stopped = transport.send(&request).unwrap_err().to_string();
+    assert!(stopped.contains("waited for its turn"), "{stopped}");
+}
