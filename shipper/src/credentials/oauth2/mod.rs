@@ -87,7 +87,7 @@ enum Source {
 struct Last {
     /// The access token, and from where: one that lay in the file was not asked for.
     token: Option<(Exposed, Origin)>,
-    unsaved: Option<Unsaved>,
+    unsaved: Option<Box<Unsaved>>,
 }
 
 /// What the server gave and the disk did not take: nobody else knows it.
@@ -143,20 +143,20 @@ impl OAuth2 {
                     .ask(&*self.web, &*self.clock, client::Asked::ClientCredentials)?;
                 Ok(granted.access)
             }
-            Source::Login { file, last } => self.from_file(file, last),
+            Source::Login { file, last } => self.shared(file, last),
         }
     }
 
     /// What the file holds, when it is another token than the one that is used up, and otherwise what the server gives for
     /// its refresh token.
-    fn from_file(&self, file: &TokenFile, last: &Mutex<Last>) -> Result<Expiring<Exposed>, CredentialError> {
+    fn shared(&self, file: &TokenFile, last: &Mutex<Last>) -> Result<Expiring<Exposed>, CredentialError> {
         let session = session(file, &*self.clock)?;
         let stored = session.read()?;
         stored.check_owner(&self.client, file)?;
         let state = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let unsaved = state.unsaved.filter(|unsaved| unsaved.before == stored);
         let (tokens, origin) = match unsaved {
-            Some(unsaved) => (self.keep(session.reserve()?, unsaved, last)?, Origin::Server),
+            Some(unsaved) => (self.keep(session.reserve()?, *unsaved, last)?, Origin::Server),
             None if self.is_news(&stored, state.token.as_ref()) => (stored, Origin::File),
             None => (self.refresh(&session, stored, last)?, Origin::Server),
         };
@@ -199,7 +199,7 @@ impl OAuth2 {
         let written = room.write(&unsaved.tokens);
         let tokens = unsaved.tokens.clone();
         let mut state = last.lock().unwrap_or_else(PoisonError::into_inner);
-        state.unsaved = written.is_err().then_some(unsaved);
+        state.unsaved = written.is_err().then(|| Box::new(unsaved));
         written.map(|()| tokens)
     }
 }

@@ -262,14 +262,14 @@ impl RawAuthentication {
         Ok(Made::AwsSignature {
             service,
             region: aws::region(self.region, environment)?,
-            identity: Identity {
+            identity: Box::new(Identity {
                 profile: self.profile,
                 role_arn: self.role_arn,
                 external_id: self.external_id,
                 variant: Variant::default(),
                 connection: connection.clone(),
                 environment: environment.clone(),
-            },
+            }),
         })
     }
 }

@@ -62,7 +62,7 @@ enum Made {
     AwsSignature {
         service: String,
         region: String,
-        identity: aws::Identity,
+        identity: Box<aws::Identity>,
     },
     /// A token of an OAuth 2.0 server.
     Token(Box<Granted>),
