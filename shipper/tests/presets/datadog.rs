@@ -14,7 +14,7 @@ const RECORDS: u64 = 2_500;
 
 fn bench(intake: &Fake<Store>, keys: &str) -> Bench {
     let keys = format!(
-        "endpoint = \"{}\"\napi_key = \"{KEY}\"\nddtags = [\"env:test\", \"team:audit\"]\n{keys}",
+        "endpoint = \"{}\"\napikey = \"{KEY}\"\ndd_tags = [\"env:test\", \"team:audit\"]\n{keys}",
         intake.url("")
     );
     preset("datadog", &keys)
@@ -162,10 +162,14 @@ fn a_poisoned_log_is_found_and_a_small_room_is_found_out() {
 #[test]
 fn a_wrong_key_holds() {
     let intake = start(now(), []);
-    let keys = format!("endpoint = \"{}\"\napi_key = \"wrong\"", intake.url(""));
+    let keys = format!(
+        "endpoint = \"{}\"
+apikey = \"wrong\"",
+        intake.url("")
+    );
     let mut bench = preset("datadog", &keys);
     bench.write_numbers(3);
     let reason = bench.held(HoldKind::Auth);
-    assert!(reason.contains("`api_key`"), "{reason}");
+    assert!(reason.contains("`apikey`"), "{reason}");
     assert!(bench.letters().is_empty());
 }

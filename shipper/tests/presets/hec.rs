@@ -13,7 +13,7 @@ const RECORDS: u64 = 600;
 
 fn bench(hec: &Fake<Store>, keys: &str) -> Bench {
     let keys = format!(
-        "url = \"{}\"\ntoken = \"{TOKEN}\"\nindex = \"audit\"\nmax_request_bytes = \"40KB\"\n{keys}",
+        "url = \"{}\"\ntoken = \"{TOKEN}\"\nevent_index = \"audit\"\nmax_request_bytes = \"40KB\"\n{keys}",
         hec.url("")
     );
     preset("splunk_hec", &keys)
@@ -209,13 +209,13 @@ fn a_wrong_token_and_a_wrong_index_hold() {
     let hec = start(Setup::default());
     let keys = |token: &str, index: &str| {
         format!(
-            "url = \"{}\"\ntoken = \"{token}\"\nindex = \"{index}\"\n",
+            "url = \"{}\"\ntoken = \"{token}\"\nevent_index = \"{index}\"\n",
             hec.url("")
         )
     };
     for (token, index, kind, part) in [
         ("wrong", "audit", HoldKind::Auth, "Invalid token"),
-        (TOKEN, "other", HoldKind::Config, "`index`"),
+        (TOKEN, "other", HoldKind::Config, "`event_index`"),
     ] {
         let mut bench = preset("splunk_hec", &keys(token, index));
         bench.write_numbers(3);

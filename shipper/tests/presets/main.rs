@@ -3,6 +3,9 @@
 
 #[path = "../support/bench.rs"]
 mod bench;
+mod binary;
+#[path = "../cli_support/mod.rs"]
+mod cli_support;
 mod datadog;
 mod datadog_fake;
 mod elastic;

@@ -16,15 +16,15 @@ pub struct RawConfig {
     /// The site of the organization, as `datadoghq.eu`; default `datadoghq.com`.
     site: Option<String>,
     /// The API key; a secret.
-    api_key: Option<String>,
+    apikey: Option<String>,
     /// Default `auditship`: which pipeline treats the logs.
-    ddsource: Option<String>,
+    dd_source: Option<String>,
     /// Tags, as `env:production`.
-    ddtags: Option<Many>,
+    dd_tags: Option<Many>,
     /// The service that the logs are of.
-    service: Option<String>,
+    dd_service: Option<String>,
     /// Default this host's name.
-    hostname: Option<String>,
+    dd_hostname: Option<String>,
     /// The attribute that a record is in; default `audit`.
     attribute: Option<String>,
     /// What becomes of records that the intake would drop for their age: `dead_letter` (default) or `restamp`.
@@ -89,11 +89,11 @@ impl RawConfig {
     /// The names of the keys.
     pub const KEYS: &'static [&'static str] = &[
         "site",
-        "api_key",
-        "ddsource",
-        "ddtags",
-        "service",
-        "hostname",
+        "apikey",
+        "dd_source",
+        "dd_tags",
+        "dd_service",
+        "dd_hostname",
         "attribute",
         "too_old",
         "compression",
@@ -107,11 +107,11 @@ impl RawConfig {
     /// # Errors
     /// [`ConfigError`], naming the key and what to do.
     pub fn validate(self, environment: &Environment) -> Result<Config, ConfigError> {
-        let key = self.api_key.as_deref().ok_or(ConfigError::Missing {
-            key: "api_key",
+        let key = self.apikey.as_deref().ok_or(ConfigError::Missing {
+            key: "apikey",
             expected: "an API key of the organization, `env:NAME` or `file:PATH`",
         })?;
-        let key = Secret::parse(key, environment).map_err(|error| ConfigError::invalid("api_key", error))?;
+        let key = Secret::parse(key, environment).map_err(|error| ConfigError::invalid("apikey", error))?;
         let (intake, api) = match (&self.endpoint, &self.site) {
             (Some(_), Some(_)) => {
                 let problem = "`endpoint` and `site` exclude each other: remove one of them";
@@ -136,18 +136,18 @@ impl RawConfig {
         };
         let logs_url = preset::below(place, &intake, "/api/v2/logs")?;
         let attribute = attribute(self.attribute.unwrap_or_else(|| String::from("audit")))?;
-        let hostname = preset::text("hostname", self.hostname)?;
+        let hostname = preset::text("dd_hostname", self.dd_hostname)?;
         let fields = [
             (
                 "ddsource",
-                Some(preset::text("ddsource", self.ddsource)?.unwrap_or_else(|| String::from("auditship"))),
+                Some(preset::text("dd_source", self.dd_source)?.unwrap_or_else(|| String::from("auditship"))),
             ),
-            ("ddtags", tags(self.ddtags)?),
+            ("ddtags", tags(self.dd_tags)?),
             (
                 "hostname",
                 hostname.or_else(|| environment.hostname().map(str::to_owned)),
             ),
-            ("service", preset::text("service", self.service)?),
+            ("service", preset::text("dd_service", self.dd_service)?),
         ];
         let fields = fields
             .into_iter()
@@ -198,7 +198,7 @@ fn tags(given: Option<Many>) -> Result<Option<String>, ConfigError> {
             .is_some_and(|(name, value)| !name.is_empty() && !value.is_empty());
         if !well_formed || tag.contains(|found: char| found.is_control() || found == ',') {
             let problem = format!("{tag:?} is no tag: write it as `env:production`");
-            return Err(ConfigError::invalid("ddtags", problem));
+            return Err(ConfigError::invalid("dd_tags", problem));
         }
     }
     Ok((!tags.is_empty()).then(|| tags.join(",")))

@@ -38,7 +38,7 @@ pub(super) fn decode(config: &Config, batch: &Batch<'_>, response: &Response<Vec
             .map(|record| kept(config, batch, record, oldest));
         return Outcome::Verdicts(verdicts.collect());
     }
-    let who = "check `api_key`, and that it is one of this `site`";
+    let who = "check `apikey`, and that it is one of this `site`";
     let other = || match response.status().as_u16() {
         200..=299 => Outcome::Config {
             reason: format!("{said} (is this Datadog's intake? check `site` or `endpoint`)"),

@@ -18,7 +18,7 @@ fn parse(keys: &str) -> Result<Config, ConfigError> {
 }
 
 fn datadog(keys: &str) -> Datadog {
-    Datadog::new(parse(&format!("api_key = \"hunter2\"\n{keys}")).unwrap())
+    Datadog::new(parse(&format!("apikey = \"hunter2\"\n{keys}")).unwrap())
 }
 
 fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response<Vec<u8>> {
@@ -62,10 +62,10 @@ fn every_byte(plain: &[u8]) -> u64 {
 fn the_contract_is_kept() {
     for keys in [
         "",
-        "compression = \"none\"\nddtags = [\"env:a\", \"team:b\"]\nservice = \"a\\\"b\"\ntoo_old = \"restamp\"",
+        "compression = \"none\"\ndd_tags = [\"env:a\", \"team:b\"]\ndd_service = \"a\\\"b\"\ntoo_old = \"restamp\"",
     ] {
         let proxy = "proxy = \"http://p:hunter2@proxy.example:3128\"";
-        let config = parse(&format!("api_key = \"hunter2\"\n{proxy}\n{keys}")).unwrap();
+        let config = parse(&format!("apikey = \"hunter2\"\n{proxy}\n{keys}")).unwrap();
         let route = route(&config).unwrap();
         let restamped = keys.contains("restamp");
         let subject = Subject {
@@ -216,8 +216,8 @@ fn delays_and_words_are_taken_from_the_answer() {
 #[test]
 fn keys_that_cannot_be_used_are_named() {
     for (keys, key, part) in [
-        ("", "api_key", "is missing"),
-        ("api_key = \"env:ABSENT\"", "api_key", "ABSENT"),
+        ("", "apikey", "is missing"),
+        ("apikey = \"env:ABSENT\"", "apikey", "ABSENT"),
         (
             "{key}site = \"https://datadoghq.eu\"",
             "site",
@@ -234,16 +234,16 @@ fn keys_that_cannot_be_used_are_named() {
             "endpoint",
             "allow_plaintext",
         ),
-        ("{key}ddtags = [\"env\"]", "ddtags", "env:production"),
-        ("{key}ddtags = [\"env:\"]", "ddtags", "env:production"),
-        ("{key}service = \"\"", "service", "is empty"),
+        ("{key}dd_tags = [\"env\"]", "dd_tags", "env:production"),
+        ("{key}dd_tags = [\"env:\"]", "dd_tags", "env:production"),
+        ("{key}dd_service = \"\"", "dd_service", "is empty"),
         ("{key}attribute = \"a.b\"", "attribute", "letters"),
         ("{key}attribute = \"message\"", "attribute", "meaning of its own"),
         ("{key}too_old = \"drop\"", "too_old", "`restamp`"),
         ("{key}compression = \"zstd\"", "compression", "`gzip`"),
-        ("{key}apikey = \"a\"", "apikey", "did you mean `api_key`?"),
+        ("{key}api_kei = \"a\"", "api_kei", "did you mean `apikey`?"),
     ] {
-        let keys = keys.replace("{key}", "api_key = \"hunter2\"\n");
+        let keys = keys.replace("{key}", "apikey = \"hunter2\"\n");
         let error = parse(&keys).unwrap_err();
         assert_eq!(error.key(), key, "{keys}: {error}");
         let text = error.to_string();

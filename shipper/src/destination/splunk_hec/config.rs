@@ -26,13 +26,13 @@ pub struct RawConfig {
     /// `event` (default) or `raw`: to which of its two endpoints.
     mode: Option<String>,
     /// Where events go; default what the token says.
-    index: Option<String>,
+    event_index: Option<String>,
     /// Default `auditship`.
-    source: Option<String>,
+    event_source: Option<String>,
     /// Default `_json` for events; for raw lines what the token says.
-    sourcetype: Option<String>,
+    event_sourcetype: Option<String>,
     /// Default this host's name.
-    host: Option<String>,
+    event_host: Option<String>,
     /// `required` (default): stored is what an indexer has acknowledged. `none`: what was parsed.
     ack: Option<String>,
     /// How long an acknowledgement is waited for; default 5m.
@@ -116,10 +116,10 @@ impl RawConfig {
         "url",
         "token",
         "mode",
-        "index",
-        "source",
-        "sourcetype",
-        "host",
+        "event_index",
+        "event_source",
+        "event_sourcetype",
+        "event_host",
         "ack",
         "ack_timeout",
         "ack_resend",
@@ -157,17 +157,20 @@ impl RawConfig {
                 return Err(ConfigError::invalid("mode", problem));
             }
         };
-        let sourcetype = match (preset::text("sourcetype", self.sourcetype)?, mode) {
+        let sourcetype = match (preset::text("event_sourcetype", self.event_sourcetype)?, mode) {
             (None, Mode::Event) => Some(String::from("_json")),
             (sourcetype, _) => sourcetype,
         };
-        let host = preset::text("host", self.host)?;
-        let index = preset::text("index", self.index)?;
+        let host = preset::text("event_host", self.event_host)?;
+        let index = preset::text("event_index", self.event_index)?;
         let metadata = [
             ("host", host.or_else(|| environment.hostname().map(str::to_owned))),
             (
                 "source",
-                Some(preset::text("source", self.source)?.unwrap_or_else(|| String::from("auditship"))),
+                Some(
+                    preset::text("event_source", self.event_source)?
+                        .unwrap_or_else(|| String::from("auditship")),
+                ),
             ),
             ("sourcetype", sourcetype),
             ("index", index.clone()),

@@ -64,7 +64,7 @@ fn judge(config: &Config, batch: &Batch<'_>, response: &Response<Vec<u8>>) -> Ou
         (Some(1..=4 | 21 | 22), _) => Outcome::Auth { reason: hint(WHO) },
         (Some(6 | 12 | 13 | 15), 400..=499) => refused(batch, &body, code, said),
         (Some(7), 400..=499) => Outcome::Config {
-            reason: hint("the token may not write to `index`: correct one of them"),
+            reason: hint("the token may not write to `event_index`: correct one of them"),
         },
         (Some(10 | 11), 400..=499) => Outcome::Config {
             reason: hint(

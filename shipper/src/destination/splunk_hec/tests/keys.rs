@@ -44,10 +44,14 @@ fn keys_that_cannot_be_used_are_named() {
         ("{base}ack_resend = 11", "ack_resend", "0 to 10"),
         ("{base}max_request_bytes = \"1KiB\"", "max_request_bytes", "10000"),
         ("{base}compression = \"zstd\"", "compression", "`gzip`"),
-        ("{base}index = \"\"", "index", "is empty"),
-        ("{base}host = \"a\\nb\"", "host", "control"),
+        ("{base}event_index = \"\"", "event_index", "is empty"),
+        ("{base}event_host = \"a\\nb\"", "event_host", "control"),
         ("{base}cert_file = \"/c\"", "key_file", "is missing"),
-        ("{base}indexx = \"a\"", "indexx", "did you mean `index`?"),
+        (
+            "{base}event_indx = \"a\"",
+            "event_indx",
+            "did you mean `event_index`?",
+        ),
     ] {
         let keys = keys.replace("{base}", &base);
         let error = parse(&keys).unwrap_err();

@@ -135,7 +135,7 @@ fn the_contract_is_kept() {
     ];
     for (keys, records) in modes {
         let config = parse(&format!(
-            "url = \"{URL}\"\ntoken = \"hunter2\"\nindex = \"a\\\"b\"\nproxy = \"http://p:hunter2@proxy.example:3128\"\n{keys}"
+            "url = \"{URL}\"\ntoken = \"hunter2\"\nevent_index = \"a\\\"b\"\nproxy = \"http://p:hunter2@proxy.example:3128\"\n{keys}"
         ))
         .unwrap();
         let route = route(&config).unwrap();
@@ -237,7 +237,7 @@ fn request(hec: &SplunkHec) -> Request<Vec<u8>> {
 
 #[test]
 fn a_request_is_what_the_collector_expects() {
-    let event = request(&hec("index = \"audit\"\ncompression = \"none\""));
+    let event = request(&hec("event_index = \"audit\"\ncompression = \"none\""));
     assert_eq!(event.uri().to_string(), format!("{URL}/services/collector/event"));
     let head = "\"host\":\"web-1\",\"source\":\"auditship\",\"sourcetype\":\"_json\",\"index\":\"audit\"";
     // The records of the suite are of microseconds 100 and 101.
@@ -251,7 +251,7 @@ fn a_request_is_what_the_collector_expects() {
     assert_eq!(event.headers().len(), 1);
 
     let raw = request(&hec(
-        "index = \"a b\"\nmode = \"raw\"\nack = \"none\"\nhost = \"h\"\nsource = \"s&t\"\nsourcetype = \"x\"",
+        "event_index = \"a b\"\nmode = \"raw\"\nack = \"none\"\nevent_host = \"h\"\nevent_source = \"s&t\"\nevent_sourcetype = \"x\"",
     ));
     assert_eq!(
         raw.uri().to_string(),
@@ -287,7 +287,7 @@ fn times_have_three_decimals_and_none_is_before_1970() {
 
 #[test]
 fn a_check_proves_the_token_and_its_acknowledgement() {
-    let hec = hec("index = \"audit\"");
+    let hec = hec("event_index = \"audit\"");
     let no_data = || Ok(code(400, 5));
     let Step::Ask(first) = hec.next(&[]) else {
         panic!("asks nothing")
