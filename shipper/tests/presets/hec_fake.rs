@@ -160,7 +160,7 @@ impl Store {
         };
         match events {
             Err(reply) => reply,
-            Ok(records) => self.take(records, &channel.to_owned()),
+            Ok(records) => self.take(records, channel),
         }
     }
 
