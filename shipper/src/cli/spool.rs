@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::exit::Failure;
 use crate::config::nearest::nearest;
-use crate::config::{Config, Environment, Strictness};
+use crate::config::{Config, Environment, HeldDestination, Strictness};
 use crate::control::status::{self, Status};
 use crate::spool::storage::Storage;
 use crate::spool::storage::fs::FsStorage;
@@ -58,9 +58,10 @@ impl SpoolOption {
             return Ok(None);
         };
         let config = Config::from_toml(file, environment, Strictness::HoldDestinations)?;
-        Ok(Some(
-            config.destinations.iter().any(|destination| destination.id == id),
-        ))
+        // One whose keys are wrong is configured all the same; one without a usable id may be this one.
+        let sound = config.destinations.iter().any(|destination| destination.id == id);
+        let held = |held: &HeldDestination| held.id.as_deref().is_none_or(|held| held == id);
+        Ok(Some(sound || config.held.iter().any(held)))
     }
 
     pub(super) fn open(&self, environment: &Environment) -> Result<Opened, Failure> {

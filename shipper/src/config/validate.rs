@@ -188,33 +188,45 @@ fn record_keys(section: &Section, top: &raw::Top) -> Result<RecordKeys, ConfigEr
 
 type Outcome = Result<DestinationConfig, ConfigErrors>;
 
-/// Every destination with its id, as far as it has a usable one.
+/// Every destination with its id, as far as it has a usable one. Of those that share an id none is used: which one the
+/// cursor of that name belongs to cannot be told.
 fn all_destinations(sections: Vec<Section>, environment: &Environment) -> Vec<(Option<String>, Outcome)> {
-    let mut seen: Vec<(String, super::Place)> = Vec::new();
-    let mut all = Vec::new();
+    let mut all: Vec<(Option<String>, super::Place, Outcome)> = Vec::new();
     for section in sections {
         let id = section.text("id").map(str::to_owned);
         let place = section.place_of("id").clone();
-        let mut outcome = destination(section, environment);
+        let outcome = destination(section, environment);
         let id = outcome
             .as_ref()
             .map(|destination| destination.id.clone())
             .ok()
             .or(id);
-        if let Some(id) = &id {
-            match seen.iter().find(|(other, _)| other == id) {
-                None => seen.push((id.clone(), place)),
-                Some((_, first)) => {
-                    let problem = format!(
-                        "there is already a destination `{id}` at {first}: each needs an id of its own"
-                    );
-                    outcome = Err(ConfigError::new(&place, Problem::Conflict(problem)).into());
-                }
-            }
-        }
-        all.push((id.filter(|id| check_id(id).is_ok()), outcome));
+        all.push((id, place, outcome));
     }
-    all
+    let places: Vec<(Option<String>, super::Place)> = all
+        .iter()
+        .map(|(id, place, _)| (id.clone(), place.clone()))
+        .collect();
+    let conflict = |at: usize, id: &Option<String>, place: &super::Place| {
+        let twin = places
+            .iter()
+            .enumerate()
+            .find(|(other, (twin, _))| *other != at && id.is_some() && twin == id);
+        twin.map(|(_, (_, twin))| {
+            let id = id.as_deref().unwrap_or_default();
+            let problem =
+                format!("there is another destination `{id}` at {twin}: each needs an id of its own");
+            ConfigError::new(place, Problem::Conflict(problem))
+        })
+    };
+    let one = |(at, (id, place, outcome)): (usize, (Option<String>, super::Place, Outcome))| {
+        let outcome = match conflict(at, &id, &place) {
+            Some(error) => Err(error.into()),
+            None => outcome,
+        };
+        (id.filter(|id| check_id(id).is_ok()), outcome)
+    };
+    all.into_iter().enumerate().map(one).collect()
 }
 
 fn destination(mut section: Section, environment: &Environment) -> Outcome {

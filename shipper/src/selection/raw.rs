@@ -77,7 +77,10 @@ impl Rule {
             };
             return Err(format!("no rule can name `{name}`; {help}"));
         };
-        self.fields.push((*field, values));
+        match self.fields.iter_mut().find(|(known, _)| known == field) {
+            Some((_, earlier)) => earlier.extend(values),
+            None => self.fields.push((*field, values)),
+        }
         Ok(())
     }
 }

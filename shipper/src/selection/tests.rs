@@ -97,6 +97,7 @@ fn rules_select_by_each_field() {
             nested,
             true,
         ),
+        ("include = 'action=remove action=add'", iam, nested, true),
         (
             "include = 'action=remove outcome=failure; dataset=x'",
             iam,

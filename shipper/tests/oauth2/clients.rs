@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Place, Server, assert_stored_once, auditship};
 
-const MACHINE: &str = "auth = \"oauth2_client_credentials\"\noauth2_client_secret = \"machine:+secret %\"\noauth2_scope = \"audit\"\n";
+const MACHINE: &str = "auth = \"oauth2_client_credentials\"\noauth_client_secret = \"machine:+secret %\"\noauth_scope = \"audit\"\n";
 
 #[test]
 fn the_server_does_what_these_tests_rely_on() {
@@ -37,7 +37,7 @@ fn a_client_has_one_token_for_many_batches_wherever_its_secret_is() {
         return;
     };
     for (id, place, in_header) in [("machine", "header", 1), ("machine-body", "body", 0)] {
-        let keys = format!("{MACHINE}oauth2_client_id = \"{id}\"\noauth2_client_auth = \"{place}\"");
+        let keys = format!("{MACHINE}oauth_client_id = \"{id}\"\noauth_client_auth = \"{place}\"");
         let place = Place::new(&server, &keys);
         let before = (server.count("token"), server.count("in_header"));
         let shipped = place.ship(&server, id, 50);
@@ -59,7 +59,7 @@ fn a_token_that_is_refused_is_masked_and_not_asked_for_again_at_once() {
         return;
     };
     let keys = format!(
-        "url = \"{}\"\noauth2_token_url = \"{}/token\"\noauth2_client_id = \"machine\"\n{MACHINE}",
+        "url = \"{}\"\noauth_token_url = \"{}/token\"\noauth_client_id = \"machine\"\n{MACHINE}",
         server.collector, server.issuer
     );
     let config = KindConfig::from_table("http", keys.parse().unwrap(), &Environment::empty()).unwrap();
@@ -85,12 +85,12 @@ fn a_wrong_secret_holds_and_the_right_one_delivers_what_was_held() {
         return;
     };
     let wrong = MACHINE.replace("machine:+secret %", "hunter2");
-    let place = Place::new(&server, &format!("{wrong}oauth2_client_id = \"machine\""));
+    let place = Place::new(&server, &format!("{wrong}oauth_client_id = \"machine\""));
     let refused = place.ship(&server, "held", 20);
     assert_eq!(refused.code, 1, "{} {}", refused.stdout, refused.stderr);
     let told = format!("{}{}", refused.stdout, refused.stderr);
     assert!(
-        told.contains("invalid_client") && told.contains("`oauth2_client_secret`"),
+        told.contains("invalid_client") && told.contains("`oauth_client_secret`"),
         "{told}"
     );
     assert!(!told.contains("hunter2"), "{told}");
@@ -105,7 +105,7 @@ fn a_token_server_that_is_down_is_waited_for() {
     let Some(mut server) = Server::start("OAuth 2.0: an outage") else {
         return;
     };
-    let place = Place::new(&server, &format!("{MACHINE}oauth2_client_id = \"machine\""));
+    let place = Place::new(&server, &format!("{MACHINE}oauth_client_id = \"machine\""));
     server.ask("outage 3");
     let shipped = place.ship(&server, "late", 20);
     assert_eq!(shipped.code, 0, "{} {}", shipped.stdout, shipped.stderr);

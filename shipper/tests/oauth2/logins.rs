@@ -132,7 +132,7 @@ fn what_is_no_answer_to_this_login_is_refused() {
     }
     let machine = Place::new(
         &server,
-        "auth = \"oauth2_client_credentials\"\noauth2_client_id = \"machine\"\noauth2_client_secret = \"s\"",
+        "auth = \"oauth2_client_credentials\"\noauth_client_id = \"machine\"\noauth_client_secret = \"s\"",
     );
     let nobody = auditship(&["oauth2", "login", "siem", "-c", &machine.configuration()]);
     assert_eq!(nobody.code, 3);

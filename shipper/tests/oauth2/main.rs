@@ -61,7 +61,7 @@ impl Place {
         let path = folder.path().display().to_string();
         let text = format!(
             "[spool]\npath = \"{path}/spool\"\n[[destination]]\nid = \"siem\"\ntype = \"http\"\nurl = \"{}\"\n\
-             oauth2_token_url = \"{{issuer}}/token\"\n{keys}\n",
+             oauth_token_url = \"{{issuer}}/token\"\n{keys}\n",
             server.collector,
         );
         let text = text
@@ -74,13 +74,13 @@ impl Place {
     /// Where a person logs in, by way of `client`.
     fn of_a_person(server: &Server, client: &str) -> Self {
         let secret = match client {
-            "person" => "oauth2_client_secret = \"person secret\"\n",
+            "person" => "oauth_client_secret = \"person secret\"\n",
             _ => "",
         };
         let keys = format!(
-            "auth = \"oauth2_authorization_code\"\noauth2_authorization_url = \"{{issuer}}/auth\"\n{secret}\
-             oauth2_client_id = \"{client}\"\noauth2_scope = [\"openid\", \"offline_access\", \"audit\"]\n\
-             oauth2_parameters = [\"prompt=consent\"]\noauth2_token_file = \"{{folder}}/siem.token\""
+            "auth = \"oauth2_authorization_code\"\noauth_authorization_url = \"{{issuer}}/auth\"\n{secret}\
+             oauth_client_id = \"{client}\"\noauth_scope = [\"openid\", \"offline_access\", \"audit\"]\n\
+             oauth_parameters = [\"prompt=consent\"]\noauth_token_file = \"{{folder}}/siem.token\""
         );
         Self::new(server, &keys)
     }

@@ -124,8 +124,16 @@ impl LoginOnce {
         consent: &Consent,
         output: &mut Output<'_>,
     ) -> Result<Result<(), String>, Failure> {
-        let default = || format!("http://127.0.0.1:{}{}", self.port, loopback::PATH);
-        let login = begin(self.redirect_url.clone().unwrap_or_else(default))?;
+        let redirect_url = match (&self.redirect_url, self.port) {
+            (Some(url), _) => url.clone(),
+            (None, 0) => {
+                return Err(Failure::Config(String::from(
+                    "with --paste nobody listens: say with --redirect-url (or --port) which address the client is registered with",
+                )));
+            }
+            (None, port) => format!("http://127.0.0.1:{port}{}", loopback::PATH),
+        };
+        let login = begin(redirect_url)?;
         message("open this in any browser:");
         show(&login.url(&granted.client, consent), output)?;
         message("then paste the address that the browser was sent to (it may show an error), or the code:");

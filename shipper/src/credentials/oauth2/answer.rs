@@ -47,7 +47,7 @@ pub(super) fn granted(
     let token = |field| text(field).filter(|token| is_token(token));
     let not_understood = |problem: &str| CredentialError::Refused {
         source: source.to_owned(),
-        reason: format!("{problem}: check `oauth2_token_url`"),
+        reason: format!("{problem}: check `oauth_token_url`"),
     };
     let Some(access) = token("access_token") else {
         return Err(not_understood("its answer has no usable `access_token`"));
@@ -94,13 +94,13 @@ fn refusal(response: &Response<Vec<u8>>, error: &str, source: &str, secrets: &[&
             "the login is over, revoked or used elsewhere: run `auditship oauth2 login` again"
         }
         ("invalid_client" | "unauthorized_client", _) | ("", 401 | 403) => {
-            "check `oauth2_client_id`, `oauth2_client_secret`, `oauth2_client_auth` and what the client may do there"
+            "check `oauth_client_id`, `oauth_client_secret`, `oauth_client_auth` and what the client may do there"
         }
         ("invalid_scope" | "invalid_target", _) => {
-            "check `oauth2_scope`, `oauth2_audience` and `oauth2_resource`"
+            "check `oauth_scope`, `oauth_audience` and `oauth_resource`"
         }
         (_, 407) => "the proxy wants credentials: put them into `proxy`",
-        _ => "check `oauth2_token_url`, and what the server wants to be told",
+        _ => "check `oauth_token_url`, and what the server wants to be told",
     };
     CredentialError::Refused {
         source,

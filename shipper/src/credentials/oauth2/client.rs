@@ -66,7 +66,7 @@ impl Client {
         let source = format!("the token endpoint {host}");
         let secret = self.secret.as_ref().map(Secret::expose).transpose();
         let secret = secret.map_err(|error| CredentialError::Refused {
-            source: String::from("oauth2_client_secret"),
+            source: String::from("oauth_client_secret"),
             reason: error.to_string(),
         })?;
         let (request, further) = self.request(secret.as_ref(), &asked)?;
@@ -129,7 +129,7 @@ impl Client {
                 );
                 let value = HeaderValue::from_str(&format!("Basic {}", BASE64.encode(pair)));
                 let mut value = value.map_err(|_| CredentialError::Refused {
-                    source: String::from("oauth2_client_id"),
+                    source: String::from("oauth_client_id"),
                     reason: String::from("is too long for a header"),
                 })?;
                 value.set_sensitive(true);

@@ -115,7 +115,7 @@ impl Tokens {
             source: file.to_string(),
             reason: format!(
                 "it holds a login of client {} at {}, not of the configured one: run `auditship oauth2 login`, or correct \
-                 `oauth2_token_file`",
+                 `oauth_token_file`",
                 self.client_id, self.token_url
             ),
         })
@@ -308,8 +308,18 @@ impl Session {
         }
     }
 
-    /// The generation for a login that takes the place of what is kept, whatever that is.
+    /// The generation for a login that takes the place of what is kept, whatever that is. What a refresh left in
+    /// `NAME.next` is where it stays after that: the login may fail yet.
     pub(super) fn next_generation(&self) -> Result<u64, CredentialError> {
+        let parsed = |name: &str| -> Result<Option<Tokens>, CredentialError> {
+            Ok(self
+                .bytes(name)?
+                .and_then(|bytes| Tokens::from_bytes(&bytes).ok()))
+        };
+        let kept = parsed(&self.place.name)?.map_or(0, |tokens| tokens.generation);
+        if let Some(next) = parsed(&self.place.next())?.filter(|next| next.generation > kept) {
+            self.adopt(&next)?;
+        }
         let mut latest = 0;
         for name in [self.place.name.clone(), self.place.next()] {
             let tokens = self

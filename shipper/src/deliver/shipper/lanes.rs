@@ -35,6 +35,8 @@ pub struct LaneConfig {
     pub start: Start,
     /// Where records go.
     pub target: Target,
+    /// What it was made of, to be compared at a reload; without it every reload begins it anew.
+    pub made_of: Option<Arc<(DestinationConfig, Exclusion)>>,
 }
 
 /// Where a destination begins that is new to the spool.
@@ -91,6 +93,8 @@ impl Lanes {
         for broken in &config.held {
             let reason = broken.error.to_string();
             match &broken.id {
+                // Two that share an id are one lane, which sends nothing.
+                Some(id) if lanes.iter().any(|lane| lane.id == *id) => {}
                 Some(id) => lanes.push(LaneConfig::held(id, reason)),
                 None => held = Some(reason),
             }
@@ -108,7 +112,13 @@ impl LaneConfig {
             initial: DesiredState::Active,
             start: Start::Earliest,
             target: Target::Held { reason },
+            made_of: None,
         }
+    }
+
+    /// Whether a lane of this configuration may go on where `next` is asked for.
+    pub(super) fn goes_on_as(&self, next: &Self) -> bool {
+        self.made_of.is_some() && self.made_of == next.made_of
     }
 
     fn of(config: &DestinationConfig, exclusion: Exclusion) -> Self {
@@ -135,6 +145,7 @@ impl LaneConfig {
             },
             start: Start::Earliest,
             target,
+            made_of: Some(Arc::new((config.clone(), exclusion))),
         }
     }
 }

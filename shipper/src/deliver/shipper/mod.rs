@@ -140,6 +140,8 @@ struct Shared {
     /// Called to end the control thread.
     control: Signal,
     stopping: AtomicBool,
+    /// The runners are being exchanged: whoever looks for one now would not find it.
+    reloading: AtomicBool,
     runners: Mutex<Vec<Arc<Runner>>>,
 }
 
@@ -194,6 +196,7 @@ impl Shipper {
             progress: Signal::default(),
             control: Signal::default(),
             stopping: AtomicBool::new(false),
+            reloading: AtomicBool::new(false),
             runners: Mutex::default(),
         });
         let mut shipper = Self {
@@ -202,7 +205,7 @@ impl Shipper {
             control: None,
             lock: Some(lock),
         };
-        shipper.serve(lanes)?;
+        shipper.serve(shipper.with_held(lanes), Vec::new())?;
         let shared = Arc::clone(&shipper.shared);
         let body = Box::new(move || listen(&shared));
         let handle = shipper
@@ -250,14 +253,25 @@ impl Shipper {
         report::statuses(&self.shared)
     }
 
-    /// Serves other lanes from now on; those that go on keep their cursors. Requests on their way get `patience`, then
-    /// they are left behind, and asked again from the journal.
+    /// Serves other lanes from now on. One whose configuration is what it was goes on undisturbed, with what it has on its
+    /// way; one that is new, changed or gone is begun anew or ended, and its cursor stays. Requests of those that end get
+    /// `patience`, then they are left behind, and asked again from the journal.
     ///
     /// # Errors
     /// [`StartError::Thread`]: the destinations for which there was no thread are not served.
     pub fn reload(&self, lanes: Lanes, patience: Duration) -> Result<(), StartError> {
-        self.dismiss(patience);
-        self.serve(lanes)
+        self.shared.reloading.store(true, Ordering::SeqCst);
+        let lanes = self.with_held(lanes);
+        let goes_on = |runner: &Arc<Runner>| lanes.iter().any(|lane| runner.config.goes_on_as(lane));
+        let (kept, gone) = std::mem::take(&mut *self.shared.runners())
+            .into_iter()
+            .partition(goes_on);
+        self.dismiss(gone, patience);
+        let served = self.serve(lanes, kept);
+        self.shared.reloading.store(false, Ordering::SeqCst);
+        // What came in meanwhile woke nobody.
+        self.nudge();
+        served
     }
 
     /// Stops. Requests on their way get `patience`, then they are left behind the fence.
@@ -265,14 +279,20 @@ impl Shipper {
         self.finish(patience);
     }
 
-    fn serve(&self, lanes: Lanes) -> Result<(), StartError> {
+    /// Serves `lanes` in their order; of those that have a runner among `kept` that one goes on.
+    fn serve(&self, lanes: Vec<LaneConfig>, mut kept: Vec<Arc<Runner>>) -> Result<(), StartError> {
         let desired = desired::read(&*self.shared.storage).unwrap_or_else(|error| {
             self.shared
                 .log
                 .error("the desired state cannot be read", &[("reason", &error)]);
             Desired::default()
         });
-        for config in self.with_held(lanes) {
+        let mut begun = Vec::new();
+        for config in lanes {
+            if let Some(at) = kept.iter().position(|runner| runner.config.id == config.id) {
+                self.shared.runners().push(kept.swap_remove(at));
+                continue;
+            }
             let (state, generation) = desired.of(&config.id, config.initial);
             let activity = match state {
                 desired::DesiredState::Active => Activity::Active,
@@ -281,6 +301,10 @@ impl Shipper {
             let runner = Runner::new(config, Arc::clone(&self.shared), activity, generation);
             runner.ensure_cursor();
             self.shared.runners().push(Arc::clone(&runner));
+            begun.push(runner);
+        }
+        // Every one is known before any is served, and stays known where there is no thread for it.
+        for runner in begun {
             let started = runner.start();
             let handles = started.map_err(|error| StartError::Thread {
                 message: error.to_string(),
@@ -304,21 +328,26 @@ impl Shipper {
         lanes
     }
 
-    /// Ends all lanes.
-    fn dismiss(&self, patience: Duration) {
-        let runners = std::mem::take(&mut *self.shared.runners());
+    /// Ends lanes.
+    fn dismiss(&self, runners: Vec<Arc<Runner>>, patience: Duration) {
         for runner in &runners {
             runner.stop();
         }
-        self.shared.gate.wait_empty(&*self.shared.around.clock, patience);
+        let clock = &*self.shared.around.clock;
+        let end = clock.monotonic().plus(patience);
+        for runner in &runners {
+            runner.gate.wait_empty(clock, end.since(clock.monotonic()));
+        }
         for runner in &runners {
             runner.end();
         }
-        for handle in std::mem::take(&mut *self.workers()) {
-            // One that is not finished hangs in a request; it ends by itself, behind the fence.
-            if handle.is_finished() {
-                let _ = handle.join();
-            }
+        // One that is not finished goes on, or hangs in a request; then it ends by itself, behind the fence.
+        let mut workers = self.workers();
+        let (finished, alive): (Vec<_>, Vec<_>) = workers.drain(..).partition(JoinHandle::is_finished);
+        *workers = alive;
+        drop(workers);
+        for handle in finished {
+            let _ = handle.join();
         }
     }
 
@@ -328,7 +357,8 @@ impl Shipper {
         }
         self.shared.stopping.store(true, Ordering::SeqCst);
         self.shared.control.call();
-        self.dismiss(patience);
+        let runners = std::mem::take(&mut *self.shared.runners());
+        self.dismiss(runners, patience);
         if let Some(control) = self.control.take() {
             let _ = control.join();
         }
@@ -375,7 +405,7 @@ fn listen(shared: &Arc<Shared>) {
                     runner.signal.call();
                 }
             }
-            if clock.monotonic() >= due {
+            if clock.monotonic() >= due && !shared.reloading.load(Ordering::SeqCst) {
                 due = clock.monotonic().plus(REPORT);
                 orders::follow(shared);
                 report::publish(shared, &mut letters);

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use super::gate::Gate;
 use super::lanes::{LaneConfig, LaneRoute, Start, Target};
 use super::signal::Signal;
 use super::{Shared, THREAD_STACK};
@@ -38,6 +39,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Runner {
     pub(super) config: LaneConfig,
     pub(super) shared: Arc<Shared>,
+    /// Its own workers that are alive.
+    pub(super) gate: Arc<Gate>,
     route: OnceLock<LaneRoute>,
     cell: Mutex<Cell>,
     pub(super) signal: Signal,
@@ -114,6 +117,7 @@ impl Runner {
         };
         Arc::new(Self {
             since: shared.around.clock.wall(),
+            gate: Arc::default(),
             route,
             config,
             shared,
@@ -170,7 +174,7 @@ impl Runner {
     fn spawn(self: &Arc<Self>, number: usize) -> std::io::Result<std::thread::JoinHandle<()>> {
         let name = thread_name(&self.config.id, number);
         let runner = Arc::clone(self);
-        let alive = self.shared.gate.enter();
+        let alive = (self.shared.gate.enter(), self.gate.enter());
         let body = Box::new(move || {
             runner.work();
             drop(alive);

@@ -199,6 +199,7 @@ fn lane(id: &str, door: &Arc<Door>, in_flight: u8) -> LaneConfig {
             },
             transport: door.clone(),
         }),
+        made_of: None,
     }
 }
 
@@ -585,6 +586,49 @@ fn a_reload_keeps_the_cursors_and_serves_what_is_new() {
     let times = locked(&second.receiver).times(15);
     assert_eq!((&times[..10], &times[10..]), (&[1; 10][..], &[2; 5][..]));
     shipper.stop(PATIENCE);
+}
+
+#[test]
+fn a_reload_leaves_alone_what_did_not_change() {
+    let mut bench = Bench::new();
+    bench.write(10);
+    let (door, other) = (Door::new(), Door::new());
+    let made_of = || {
+        let file: crate::destination::KindConfig = crate::destination::KindConfig::from_table(
+            "file",
+            "path = \"/out\"".parse().unwrap(),
+            &crate::config::Environment::empty(),
+        )
+        .unwrap();
+        Some(Arc::new((
+            crate::config::DestinationConfig::new("a", file),
+            crate::exclude::Exclusion::NOTHING,
+        )))
+    };
+    let unchanged = || LaneConfig {
+        made_of: made_of(),
+        ..lane("a", &door, 1)
+    };
+    door.set(Shut::Hanging { waiting: 0 });
+    let shipper = bench.start(vec![unchanged(), lane("b", &other, 1)]).unwrap();
+    door.wait_for_hanging(1);
+    until(&shipper, "the other one", |all| all[1].counts.delivered == 10);
+    let lanes = Lanes {
+        lanes: vec![lane("c", &other, 1), unchanged()],
+        held: None,
+    };
+    // Its request hangs over the reload, which does not wait for it.
+    shipper.reload(lanes, PATIENCE).unwrap();
+    let ids: Vec<_> = shipper.statuses().into_iter().map(|status| status.id).collect();
+    assert_eq!(ids, ["c", "a"]);
+    assert_eq!(shipper.statuses()[1].in_flight, 1);
+    door.set(Shut::Open);
+    until(&shipper, "both", |all| {
+        all[0].counts.delivered == 10 && all[1].counts.delivered == 10
+    });
+    shipper.stop(PATIENCE);
+    // The door keeps nothing of what hung; a second request would be there.
+    assert_eq!(door.stored(), [], "nothing was sent twice");
 }
 
 #[test]

@@ -13,44 +13,40 @@ use crate::destination::endpoint::{Endpoint, EndpointError, Plaintext};
 #[derive(Clone, Default, PartialEq, serde::Deserialize)]
 pub struct RawOAuth2 {
     /// Where tokens are had.
-    oauth2_token_url: Option<String>,
+    oauth_token_url: Option<String>,
     /// The registered client's id.
-    oauth2_client_id: Option<String>,
+    oauth_client_id: Option<String>,
     /// Its secret; a public client has none.
-    oauth2_client_secret: Option<String>,
+    oauth_client_secret: Option<String>,
     /// Where a request has id and secret: `header` (default) or `body`.
-    oauth2_client_auth: Option<String>,
+    oauth_client_auth: Option<String>,
     /// What is asked for: a list, or one text.
-    oauth2_scope: Option<Many>,
+    oauth_scope: Option<Many>,
     /// For whom the token is, where the server wants to know.
-    oauth2_audience: Option<String>,
+    oauth_audience: Option<String>,
     /// For which resource the token is (RFC 8707).
-    oauth2_resource: Option<String>,
+    oauth_resource: Option<String>,
     /// The page that asks a person.
-    oauth2_authorization_url: Option<String>,
+    oauth_authorization_url: Option<String>,
     /// What that page is told beside, as `access_type=offline`.
-    oauth2_parameters: Option<Many>,
+    oauth_parameters: Option<Many>,
     /// Where `auditship oauth2 login` keeps the login.
-    oauth2_token_file: Option<PathBuf>,
+    oauth_token_file: Option<PathBuf>,
 }
 
 /// The keys of every grant.
 pub(super) const COMMON: [&str; 7] = [
-    "oauth2_token_url",
-    "oauth2_client_id",
-    "oauth2_client_secret",
-    "oauth2_client_auth",
-    "oauth2_scope",
-    "oauth2_audience",
-    "oauth2_resource",
+    "oauth_token_url",
+    "oauth_client_id",
+    "oauth_client_secret",
+    "oauth_client_auth",
+    "oauth_scope",
+    "oauth_audience",
+    "oauth_resource",
 ];
 
 /// The keys of a person's login.
-pub(super) const LOGIN: [&str; 3] = [
-    "oauth2_authorization_url",
-    "oauth2_parameters",
-    "oauth2_token_file",
-];
+pub(super) const LOGIN: [&str; 3] = ["oauth_authorization_url", "oauth_parameters", "oauth_token_file"];
 
 /// The parameters that protect a login, or that are told by keys of their own.
 const RESERVED: [&str; 9] = [
@@ -69,16 +65,16 @@ impl RawOAuth2 {
     /// The keys that are set.
     pub(super) fn given(&self) -> Vec<&'static str> {
         let given = [
-            self.oauth2_token_url.is_some(),
-            self.oauth2_client_id.is_some(),
-            self.oauth2_client_secret.is_some(),
-            self.oauth2_client_auth.is_some(),
-            self.oauth2_scope.is_some(),
-            self.oauth2_audience.is_some(),
-            self.oauth2_resource.is_some(),
-            self.oauth2_authorization_url.is_some(),
-            self.oauth2_parameters.is_some(),
-            self.oauth2_token_file.is_some(),
+            self.oauth_token_url.is_some(),
+            self.oauth_client_id.is_some(),
+            self.oauth_client_secret.is_some(),
+            self.oauth_client_auth.is_some(),
+            self.oauth_scope.is_some(),
+            self.oauth_audience.is_some(),
+            self.oauth_resource.is_some(),
+            self.oauth_authorization_url.is_some(),
+            self.oauth_parameters.is_some(),
+            self.oauth_token_file.is_some(),
         ];
         let keys = COMMON.iter().chain(&LOGIN).zip(given);
         keys.filter(|(_, given)| *given).map(|(key, _)| *key).collect()
@@ -89,9 +85,9 @@ impl RawOAuth2 {
         self,
         environment: &Environment,
     ) -> Result<(Client, Grant), ConfigError> {
-        if self.oauth2_client_secret.is_none() {
+        if self.oauth_client_secret.is_none() {
             return Err(ConfigError::Missing {
-                key: "oauth2_client_secret",
+                key: "oauth_client_secret",
                 expected: "the client's secret, `env:NAME` or `file:PATH`",
             });
         }
@@ -103,27 +99,27 @@ impl RawOAuth2 {
         mut self,
         environment: &Environment,
     ) -> Result<(Client, Grant), ConfigError> {
-        let page = self.oauth2_authorization_url.take();
+        let page = self.oauth_authorization_url.take();
         let page = page.ok_or(ConfigError::Missing {
-            key: "oauth2_authorization_url",
+            key: "oauth_authorization_url",
             expected: "the page that asks a person, as `https://login.example.com/authorize`",
         })?;
-        let file = self.oauth2_token_file.take().ok_or(ConfigError::Missing {
-            key: "oauth2_token_file",
+        let file = self.oauth_token_file.take().ok_or(ConfigError::Missing {
+            key: "oauth_token_file",
             expected: "where the login is kept, as `/var/lib/auditship/siem.token`",
         })?;
-        let token_file = absolute("oauth2_token_file", file)?;
+        let token_file = absolute("oauth_token_file", file)?;
         if token_file.file_name().and_then(std::ffi::OsStr::to_str).is_none() {
             let problem = format!("{} is no file's name", token_file.display());
-            return Err(ConfigError::invalid("oauth2_token_file", problem));
+            return Err(ConfigError::invalid("oauth_token_file", problem));
         }
         let parameters = self
-            .oauth2_parameters
+            .oauth_parameters
             .take()
             .map(|many| many.0)
             .unwrap_or_default();
         let consent = Consent {
-            authorization_url: url("oauth2_authorization_url", &page)?,
+            authorization_url: url("oauth_authorization_url", &page)?,
             parameters: parameters
                 .iter()
                 .map(|text| parameter(text))
@@ -134,25 +130,25 @@ impl RawOAuth2 {
     }
 
     fn client(self, environment: &Environment) -> Result<Client, ConfigError> {
-        let token_url = self.oauth2_token_url.ok_or(ConfigError::Missing {
-            key: "oauth2_token_url",
+        let token_url = self.oauth_token_url.ok_or(ConfigError::Missing {
+            key: "oauth_token_url",
             expected: "where tokens are had, as `https://login.example.com/oauth2/token`",
         })?;
-        let id = self.oauth2_client_id.filter(|id| !id.is_empty());
-        let authentication = match self.oauth2_client_auth.as_deref() {
+        let id = self.oauth_client_id.filter(|id| !id.is_empty());
+        let authentication = match self.oauth_client_auth.as_deref() {
             None | Some("header") => ClientAuthentication::Header,
             Some("body") => ClientAuthentication::Body,
             Some(other) => {
                 let problem = format!("`{other}` is no place of a client's secret; use `header` or `body`");
-                return Err(ConfigError::invalid("oauth2_client_auth", problem));
+                return Err(ConfigError::invalid("oauth_client_auth", problem));
             }
         };
-        let key = "oauth2_client_secret";
-        let given = self.oauth2_client_secret.as_deref();
+        let key = "oauth_client_secret";
+        let given = self.oauth_client_secret.as_deref();
         Ok(Client {
-            token_url: url("oauth2_token_url", &token_url)?,
+            token_url: url("oauth_token_url", &token_url)?,
             id: id.ok_or(ConfigError::Missing {
-                key: "oauth2_client_id",
+                key: "oauth_client_id",
                 expected: "the id that the client was registered with",
             })?,
             secret: given
@@ -160,11 +156,11 @@ impl RawOAuth2 {
                 .transpose()?,
             authentication,
             scope: self
-                .oauth2_scope
+                .oauth_scope
                 .map(|scope| scope.0.join(" "))
                 .filter(|scope| !scope.is_empty()),
-            audience: self.oauth2_audience,
-            resource: self.oauth2_resource,
+            audience: self.oauth_audience,
+            resource: self.oauth_resource,
         })
     }
 }
@@ -181,7 +177,7 @@ fn url(key: &'static str, text: &str) -> Result<Endpoint, ConfigError> {
 }
 
 fn parameter(text: &str) -> Result<(String, String), ConfigError> {
-    let invalid = |problem: String| Err(ConfigError::invalid("oauth2_parameters", problem));
+    let invalid = |problem: String| Err(ConfigError::invalid("oauth_parameters", problem));
     match text.split_once('=') {
         Some((name, _)) if RESERVED.contains(&name) => {
             invalid(format!("`{name}` is set by the login itself: remove it"))

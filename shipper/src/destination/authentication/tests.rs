@@ -192,18 +192,18 @@ fn no_secret_is_in_a_debug_form() {
     }
 }
 
-const LOGIN: &str = "auth = \"oauth2_authorization_code\"\noauth2_token_url = \"https://l.example/token\"\n\
-                     oauth2_authorization_url = \"https://l.example/authorize\"\noauth2_client_id = \"me\"\n\
-                     oauth2_token_file = \"/var/lib/auditship/siem.token\"\n";
+const LOGIN: &str = "auth = \"oauth2_authorization_code\"\noauth_token_url = \"https://l.example/token\"\n\
+                     oauth_authorization_url = \"https://l.example/authorize\"\noauth_client_id = \"me\"\n\
+                     oauth_token_file = \"/var/lib/auditship/siem.token\"\n";
 
-const CLIENT: &str = "auth = \"oauth2_client_credentials\"\noauth2_token_url = \"https://l.example/token\"\n\
-                      oauth2_client_id = \"me\"\noauth2_client_secret = \"env:TOKEN\"\n";
+const CLIENT: &str = "auth = \"oauth2_client_credentials\"\noauth_token_url = \"https://l.example/token\"\n\
+                      oauth_client_id = \"me\"\noauth_client_secret = \"env:TOKEN\"\n";
 
 #[test]
 fn tokens_are_had_as_the_keys_say() {
     let authentication = parse(&format!(
-        "{CLIENT}oauth2_client_auth = \"body\"\noauth2_scope = [\"a\", \"b\"]\noauth2_audience = \"them\"\n\
-         oauth2_resource = \"urn:x\""
+        "{CLIENT}oauth_client_auth = \"body\"\noauth_scope = [\"a\", \"b\"]\noauth_audience = \"them\"\n\
+         oauth_resource = \"urn:x\""
     ))
     .unwrap();
     let granted = authentication.granted().unwrap();
@@ -221,7 +221,7 @@ fn tokens_are_had_as_the_keys_say() {
     assert!(!format!("{authentication:?}").contains("hunter2"));
 
     let authentication = parse(&format!(
-        "{LOGIN}oauth2_scope = \"a b, c\"\noauth2_parameters = \"access_type=offline, prompt=a=b\""
+        "{LOGIN}oauth_scope = \"a b, c\"\noauth_parameters = \"access_type=offline, prompt=a=b\""
     ))
     .unwrap();
     let granted = authentication.granted().unwrap();
@@ -243,72 +243,72 @@ fn tokens_are_had_as_the_keys_say() {
 #[test]
 fn keys_of_tokens_that_cannot_be_used_are_named() {
     for (base, without, further, key, part) in [
-        (CLIENT, "oauth2_token_url", "", "oauth2_token_url", "is missing"),
-        (CLIENT, "oauth2_client_id", "", "oauth2_client_id", "is missing"),
+        (CLIENT, "oauth_token_url", "", "oauth_token_url", "is missing"),
+        (CLIENT, "oauth_client_id", "", "oauth_client_id", "is missing"),
         (
             CLIENT,
-            "oauth2_client_secret",
+            "oauth_client_secret",
             "",
-            "oauth2_client_secret",
+            "oauth_client_secret",
             "is missing",
         ),
         (
             CLIENT,
             "",
-            "oauth2_client_auth = \"jwt\"",
-            "oauth2_client_auth",
+            "oauth_client_auth = \"jwt\"",
+            "oauth_client_auth",
             "`body`",
         ),
         (
             CLIENT,
             "",
-            "oauth2_token_file = \"/t\"",
-            "oauth2_token_file",
+            "oauth_token_file = \"/t\"",
+            "oauth_token_file",
             "does not use it",
         ),
         (CLIENT, "", "token = \"t\"", "token", "does not use it"),
         (CLIENT, "", "header = \"Authorization: x\"", "header", "`auth`"),
         (
             CLIENT,
-            "oauth2_token_url",
-            "oauth2_token_url = \"http://l.example/\"",
-            "oauth2_token_url",
+            "oauth_token_url",
+            "oauth_token_url = \"http://l.example/\"",
+            "oauth_token_url",
             "would send secrets to l.example",
         ),
         (
             LOGIN,
-            "oauth2_authorization_url",
+            "oauth_authorization_url",
             "",
-            "oauth2_authorization_url",
+            "oauth_authorization_url",
             "is missing",
         ),
-        (LOGIN, "oauth2_token_file", "", "oauth2_token_file", "is missing"),
+        (LOGIN, "oauth_token_file", "", "oauth_token_file", "is missing"),
         (
             LOGIN,
-            "oauth2_token_file",
-            "oauth2_token_file = \"siem.token\"",
-            "oauth2_token_file",
+            "oauth_token_file",
+            "oauth_token_file = \"siem.token\"",
+            "oauth_token_file",
             "absolute",
         ),
         (
             LOGIN,
-            "oauth2_token_file",
-            "oauth2_token_file = \"/\"",
-            "oauth2_token_file",
+            "oauth_token_file",
+            "oauth_token_file = \"/\"",
+            "oauth_token_file",
             "no file's name",
         ),
         (
             LOGIN,
             "",
-            "oauth2_parameters = \"state=x\"",
-            "oauth2_parameters",
+            "oauth_parameters = \"state=x\"",
+            "oauth_parameters",
             "by the login itself",
         ),
         (
             LOGIN,
             "",
-            "oauth2_parameters = \"offline\"",
-            "oauth2_parameters",
+            "oauth_parameters = \"offline\"",
+            "oauth_parameters",
             "no parameter",
         ),
     ] {

@@ -67,6 +67,11 @@ pub(in crate::destination) enum Meaning {
     Refused,
 }
 
+/// A success that does not prove itself: it may be stored, and each further sending may store it once more.
+fn unproven(reason: String) -> Outcome {
+    Outcome::Unacknowledged { again: 0, reason }
+}
+
 impl Dialect<'_> {
     /// What became of each of `count` entries, or what the answer means for all of them.
     ///
@@ -79,7 +84,12 @@ impl Dialect<'_> {
     ) -> Result<Vec<Put>, Outcome> {
         match response.status() {
             StatusCode::OK => self.accepted(response, count),
-            status if status.is_success() || status.is_redirection() => Err(Outcome::Config {
+            status if status.is_success() => Err(unproven(format!(
+                "{} ({})",
+                said(response, &self.hidden),
+                self.not_aws()
+            ))),
+            status if status.is_redirection() => Err(Outcome::Config {
                 reason: format!("{} ({})", said(response, &self.hidden), self.not_aws()),
             }),
             _ => Err(self.refused(response)),
@@ -96,7 +106,7 @@ impl Dialect<'_> {
     fn accepted(&self, response: &Response<Vec<u8>>, count: usize) -> Result<Vec<Put>, Outcome> {
         if !response.headers().contains_key("x-amzn-requestid") {
             let reason = format!("200, but without x-amzn-RequestId: {}", self.not_aws());
-            return Err(Outcome::Config { reason });
+            return Err(unproven(reason));
         }
         let unclear = |what: &str| Outcome::Unclear {
             reason: format!("200, but {what}"),

@@ -87,7 +87,13 @@ fn stored(response: &Response<Vec<u8>>) -> Outcome {
         reason: reason.to_owned(),
     };
     if response.extensions().get::<Damaged>().is_some() {
-        return unclear("the store tells another checksum than that of what was sent");
+        // The name is taken now, by other bytes than ours: whoever asks for it again would find our own digest beside them.
+        return Outcome::Taken {
+            reason: String::from(
+                "the store has kept other bytes than were sent (it tells another checksum): delete that blob or keep it as \
+                 evidence",
+            ),
+        };
     }
     match response.headers().contains_key(::http::header::ETAG) {
         true => Outcome::Stored,

@@ -77,7 +77,7 @@ fn answers() -> Vec<(Response<Vec<u8>>, u32, Class)> {
     let taken = || refused(409, "BlobAlreadyExists");
     [
         (created(), Class::Stored),
-        (with(created(), Damaged), Class::Unclear),
+        (with(created(), Damaged), Class::Taken),
         (refused(201, ""), Class::Unclear),
         (refused(200, ""), Class::Unclear),
         (taken(), Class::Exists),
@@ -309,7 +309,7 @@ fn a_blob_is_stored_when_its_checksum_is_that_of_what_was_sent() {
         for (told, class) in [
             (Some(sent), Class::Stored),
             (None, Class::Stored),
-            (Some("AAAAAA==".parse().unwrap()), Class::Unclear),
+            (Some("AAAAAA==".parse().unwrap()), Class::Taken),
         ] {
             let mut answer = created();
             if let Some(told) = told {

@@ -16,13 +16,11 @@
 
 use ::http::Response;
 
-use super::config::{Config, TooOld};
+use super::config::Config;
 use super::left_out::LeftOut;
-use super::limits::{MARGIN, MAX_AGE, MAX_AHEAD};
 use crate::destination::azure::{error_code, error_message};
-use crate::destination::reply::{date, excerpt, retry_after, summary};
+use crate::destination::reply::{excerpt, retry_after, summary};
 use crate::destination::{Batch, Outcome, Record, Verdict};
-use crate::time::Timestamp;
 use crate::transport::authorized::ClockSkew;
 
 /// The role that has the permission and little else.
@@ -42,7 +40,12 @@ pub(super) fn decode(config: &Config, batch: &Batch<'_>, response: &Response<Vec
         reason: format!("{said} ({hint})"),
     };
     match status {
-        200..=399 => held("this does not come from Logs Ingestion: check `dce_url` and `proxy`"),
+        // Whatever says so may have handed it on: each further sending may store it once more.
+        200..=299 => Outcome::Unacknowledged {
+            again: 0,
+            reason: format!("{said} (this does not come from Logs Ingestion: check `dce_url` and `proxy`)"),
+        },
+        300..=399 => held("this does not come from Logs Ingestion: check `dce_url` and `proxy`"),
         413 => Outcome::TooLarge { reason: said },
         400 if names("connectionabort") || names("toolarge") || names("morethan30minutes") => {
             Outcome::TooLarge { reason: said }
@@ -85,37 +88,16 @@ fn accepted(config: &Config, batch: &Batch<'_>, response: &Response<Vec<u8>>) ->
             reason: String::from("204, but what the request left out is not known"),
         };
     };
-    // By the service's clock what was sent may be further away than ours says. The margin was for that.
-    let arrived = date(response.headers());
-    let verdict = |(place, record): (usize, &Record<'_>)| match (left_out.why(place), arrived) {
-        (Some(why), _) => why.verdict(config),
-        (None, Some(arrived)) if config.too_old == TooOld::DeadLetter => match is_replaced(record, arrived) {
-            true => rewritten(),
-            false => Verdict::Stored,
-        },
-        (None, _) => Verdict::Stored,
+    // What was sent is in the table, also where the service's clock is so far from ours that it replaced the time: the
+    // record's own is in it, and each further sending would store it once more.
+    let verdict = |(place, _): (usize, &Record<'_>)| match left_out.why(place) {
+        Some(why) => why.verdict(config),
+        None => Verdict::Stored,
     };
     let verdicts: Vec<Verdict> = batch.records.iter().enumerate().map(verdict).collect();
     match verdicts.iter().all(|verdict| *verdict == Verdict::Stored) {
         true => Outcome::Stored,
         false => Outcome::Verdicts(verdicts),
-    }
-}
-
-/// Whether the service has replaced the time of a record that it took at `arrived`.
-fn is_replaced(record: &Record<'_>, arrived: Timestamp) -> bool {
-    let time = record.entry.time;
-    time.plus(MAX_AGE) < arrived || time > arrived.plus(MAX_AHEAD)
-}
-
-fn rewritten() -> Verdict {
-    Verdict::Rejected {
-        code: String::from("time_replaced"),
-        reason: format!(
-            "Azure Monitor's clock differs from this host's by more than {} minutes: the record was taken, but under the time of \
-             its arrival. Set this host's clock right (NTP)",
-            MARGIN.as_secs() / 60
-        ),
     }
 }
 

@@ -202,8 +202,8 @@ impl Transport for AckTransport {
         further.insert(CHANNEL, channel.clone());
         let mut response = self.inner.send_with(request, &further)?;
         if response.status() != StatusCode::OK {
-            // After a server's error something may be open in the channel.
-            if response.status().is_client_error() {
+            // After a server's error, and a time-out of whatever is in between, something may be open in the channel.
+            if response.status().is_client_error() && response.status() != StatusCode::REQUEST_TIMEOUT {
                 self.known().free.push(channel);
             }
             return Ok(response);

@@ -139,9 +139,17 @@ impl RawConfig {
             key: "url",
             expected: "the collector, as `https://splunk.example.com:8088`",
         })?;
-        let base = url
-            .split_once("/services/collector")
-            .map_or(url, |(base, _)| base);
+        let base = match url.split_once("/services/collector") {
+            None => url,
+            Some((base, "" | "/" | "/event" | "/raw")) => base,
+            Some((_, rest)) => {
+                let problem = format!(
+                    "`/services/collector{rest}` is not taken: end it before, and use `mode` and the `event_` keys for what \
+                     stands there"
+                );
+                return Err(ConfigError::invalid("url", problem));
+            }
+        };
         let endpoint = preset::address("url", base, self.allow_plaintext)?;
         let token = self.token.as_deref().ok_or(ConfigError::Missing {
             key: "token",

@@ -34,7 +34,7 @@ use crate::transport::pause::Waited;
 /// A pure function of the response, its extensions included, and of the number of records.
 pub(super) fn decode(config: &Config, batch: &Batch<'_>, response: &Response<Vec<u8>>) -> Outcome {
     let outcome = judge(config, batch, response);
-    if response.extensions().get::<NothingSent>().is_none() {
+    if was_sent(response) {
         return outcome;
     }
     let asked = |reason: &str| format!("nothing was sent; asked for acknowledgements: {reason}");
@@ -52,6 +52,11 @@ pub(super) fn decode(config: &Config, batch: &Batch<'_>, response: &Response<Vec
     }
 }
 
+/// Whether the answer is to records, and not to the question that comes before them.
+fn was_sent(response: &Response<Vec<u8>>) -> bool {
+    response.extensions().get::<NothingSent>().is_none()
+}
+
 fn judge(config: &Config, batch: &Batch<'_>, response: &Response<Vec<u8>>) -> Outcome {
     let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
     let code = body.get("code").and_then(Value::as_u64);
@@ -59,8 +64,10 @@ fn judge(config: &Config, batch: &Batch<'_>, response: &Response<Vec<u8>>) -> Ou
     let said = said(response, code, &body);
     let hint = |hint: &str| format!("{said} ({hint})");
     let after = retry_after(response.headers());
+    let taken =
+        status == 200 && (code == Some(0) || response.extensions().get() == Some(&Acknowledgement::Received));
     match (code, status) {
-        (Some(0), 200) => accepted(config, response),
+        _ if taken => accepted(config, response),
         (Some(1..=4 | 21 | 22), _) => Outcome::Auth { reason: hint(WHO) },
         (Some(6 | 12 | 13 | 15), 400..=499) => refused(batch, &body, code, said),
         (Some(7), 400..=499) => Outcome::Config {
@@ -84,6 +91,13 @@ fn judge(config: &Config, batch: &Batch<'_>, response: &Response<Vec<u8>>) -> Ou
         },
         (Some(8), _) => Outcome::Unclear { reason: said },
         (Some(9 | 18..=20), _) => Outcome::Throttled { after, reason: said },
+        // A success that is not the collector's may stand for one of its own: each further sending may store it once more.
+        (None, 200..=299) if was_sent(response) && matches!(config.ack, Ack::Required { .. }) => {
+            Outcome::Unacknowledged {
+                again: 0,
+                reason: hint("is this Splunk's collector? check `url`, and what stands before it"),
+            }
+        }
         _ => by_status(response, &said, WHO, "url").unwrap_or_else(|| Outcome::Config {
             reason: hint("is this Splunk's collector? check `url`"),
         }),

@@ -47,22 +47,18 @@ fn a_life_is_told_in_several_ways_or_not_at_all() {
 fn what_grants_nothing_is_told_apart() {
     for (status, body, advice) in [
         (400, "{\"error\":\"invalid_grant\"}", "auditship oauth2 login"),
-        (401, "{\"error\":\"invalid_client\"}", "`oauth2_client_secret`"),
+        (401, "{\"error\":\"invalid_client\"}", "`oauth_client_secret`"),
         (
             400,
             "{\"error\":\"unauthorized_client\"}",
-            "`oauth2_client_secret`",
+            "`oauth_client_secret`",
         ),
-        (401, "", "`oauth2_client_secret`"),
-        (400, "{\"error\":\"invalid_scope\"}", "`oauth2_scope`"),
-        (400, "{\"error\":\"invalid_target\"}", "`oauth2_resource`"),
-        (
-            400,
-            "{\"error\":\"unsupported_grant_type\"}",
-            "`oauth2_token_url`",
-        ),
-        (404, "<html>", "`oauth2_token_url`"),
-        (302, "", "`oauth2_token_url`"),
+        (401, "", "`oauth_client_secret`"),
+        (400, "{\"error\":\"invalid_scope\"}", "`oauth_scope`"),
+        (400, "{\"error\":\"invalid_target\"}", "`oauth_resource`"),
+        (400, "{\"error\":\"unsupported_grant_type\"}", "`oauth_token_url`"),
+        (404, "<html>", "`oauth_token_url`"),
+        (302, "", "`oauth_token_url`"),
         (407, "", "`proxy`"),
         // GitHub says so with a 200.
         (200, "{\"error\":\"invalid_grant\"}", "auditship oauth2 login"),
@@ -75,7 +71,7 @@ fn what_grants_nothing_is_told_apart() {
             "{\"access_token\":\"a\",\"refresh_token\":5}",
             "`refresh_token`",
         ),
-        (204, "", "`oauth2_token_url`"),
+        (204, "", "`oauth_token_url`"),
     ] {
         match granted(status, body) {
             Err(CredentialError::Refused { source, reason }) => {

@@ -95,12 +95,10 @@ fn answers() -> Vec<(Response<Vec<u8>>, u32, Class)> {
                 .map(|(status, number)| (code(*status, *number), 0, class)),
         );
     }
-    let statuses: [(Class, &[u16]); 7] = [
+    let statuses: [(Class, &[u16]); 8] = [
         (Class::Auth, &[401, 403, 407]),
-        (
-            Class::Config,
-            &[200, 201, 204, 301, 302, 400, 404, 405, 409, 410, 415, 422, 501],
-        ),
+        (Class::Config, &[301, 302, 400, 404, 405, 409, 410, 415, 422, 501]),
+        (Class::Unacknowledged, &[200, 201, 204]),
         (Class::TooLarge, &[413]),
         (Class::Throttled, &[429]),
         (Class::Unavailable, &[425, 503, 507]),
