@@ -113,7 +113,7 @@ impl Place {
         let destination = table["destination"][0].as_table().unwrap();
         let own = destination
             .iter()
-            .filter(|(key, _)| key.starts_with("oauth2") || *key == "auth");
+            .filter(|(key, _)| key.starts_with("oauth") || *key == "auth");
         let text = |value: &toml::Value| match value {
             toml::Value::String(text) => text.clone(),
             toml::Value::Array(parts) => {

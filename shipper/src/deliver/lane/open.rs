@@ -50,6 +50,7 @@ impl Lane {
         };
         lane.load_entries()?;
         lane.load_side()?;
+        lane.release_elsewhere();
         lane.remove_stray_letters()?;
         Ok(lane)
     }
@@ -113,6 +114,27 @@ impl Lane {
             }
         }
         Ok(())
+    }
+
+    /// Where records go elsewhere now, no sending can store twice what the other place never acknowledged: nobody need be
+    /// waited for.
+    fn release_elsewhere(&mut self) {
+        let fingerprint = self.settings.destination.fingerprint();
+        let retry = self.state.retry.iter().map(|retry| &retry.batch);
+        let replay = self
+            .state
+            .replay
+            .iter()
+            .filter_map(|replay| replay.entry.as_ref());
+        let mut entries = self.state.entries.iter().chain(retry).chain(replay);
+        let is_of_here = |entry: &Entry| {
+            let attempt = entry.attempt.as_ref();
+            attempt.is_some_and(|attempt| attempt.fingerprint == fingerprint)
+        };
+        if self.waits_for_a_person() && !entries.any(is_of_here) {
+            self.state.hold = None;
+            self.dirty = true;
+        }
     }
 
     /// A letter may have been written by a lane that died before its cursor said so. The record is pending then, and

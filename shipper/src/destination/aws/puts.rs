@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | 200 with `x-amzn-RequestId` | each entry by itself | one without an id and without an error is not understood |
 //! | 200 in which every entry failed | what the first one's error means for the batch | it is no record's fault |
-//! | 200 without `x-amzn-RequestId`, any other 2xx or 3xx | config | something else answered: a proxy, a portal, a wrong URL |
+//! | 200 without `x-amzn-RequestId`, any other 2xx | unacknowledged | something else answered, and may have handed it on: held until a person resumes it |
+//! | 3xx | config | something else answered: a proxy, a portal, a wrong URL |
 //! | 200 that is cut, no JSON, or has another number of entries or failures than it says | unclear | |
 //! | `ProvisionedThroughputExceededException`, `ThrottlingException` and their kin, 429 | throttled | |
 //! | `InternalFailure*`, any other 5xx, 1xx, 408 | unclear | "the write might have completed" |

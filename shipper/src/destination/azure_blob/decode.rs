@@ -3,7 +3,8 @@
 //! | answer | meaning |
 //! |---|---|
 //! | 201 with an `ETag` | stored |
-//! | 201 that tells another checksum than was sent, or has no `ETag` | unclear: sent again under the same name |
+//! | 201 that tells another checksum than was sent | the name is taken, by other bytes than ours: held |
+//! | 201 that has no `ETag` | unclear: sent again under the same name |
 //! | 412, 409 `BlobAlreadyExists`, `BlobImmutableDueTo…`, 403 `UnauthorizedBlobOverwrite` | the name is taken: see [`Found`] |
 //! | 403 `AuthorizationPermissionMismatch` where the blob is there and could be compared | the same |
 //! | 409 `ContainerBeingDeleted`, `AccountIsBeing…`; 400 `Md5Mismatch`, `Crc64Mismatch` | nothing landed: sent again |

@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | 204 | stored; a verdict for each where the request left some out | it says nothing of single rows |
 //! | 204 to a request of which it is not known what it left out | unclear | |
-//! | any other 2xx, 3xx | config | something else answered: a proxy, a portal, a wrong URL |
+//! | any other 2xx | unacknowledged | something else answered, and may have handed it on: held until a person resumes it |
+//! | 3xx | config | something else answered: a proxy, a portal, a wrong URL |
 //! | 413, `ReadyBody_ClientConnectionAbort` and other codes of size | too large | |
 //! | `RecordsTimeRangeIsMoreThan30Minutes` | too large | tables of the auxiliary plan: halves span less |
 //! | 400 whose code names rule, stream or version; 404, 405, 410, 411, 415 | config | |

@@ -27,7 +27,9 @@ use crate::transport::{SendError, Transport};
 
 /// After an answer.
 const AGAIN: Duration = Duration::from_secs(600);
-/// After none, or a refusal.
+/// After none, or an error that passes.
+const SOON: Duration = Duration::from_secs(30);
+/// After a refusal.
 const MUCH_LATER: Duration = Duration::from_secs(3_600);
 
 /// What is known of a stream. Read and written by any thread.
@@ -156,7 +158,13 @@ impl Asking {
         if let Some(summary) = &summary {
             self.known.learn(summary);
         }
-        let wait = summary.map_or(MUCH_LATER, |_| AGAIN);
+        let refused =
+            answer.is_some_and(|answer| answer.status().is_client_error() && answer.status() != 429);
+        let wait = match (summary, refused) {
+            (Some(_), _) => AGAIN,
+            (None, true) => MUCH_LATER,
+            (None, false) => SOON,
+        };
         self.next.store(now.plus(wait).0, Ordering::Relaxed);
     }
 }

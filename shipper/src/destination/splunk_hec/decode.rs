@@ -10,7 +10,9 @@
 //! | code 1 to 4, 21, 22; 401, 403, 407 | auth | the token |
 //! | code 6, 12, 13, 15 with `invalid-event-number` | that record is rejected, all others go again | see the module |
 //! | the same without one that was sent | refused | searched by halves |
-//! | code 7, 10, 11, 14, 16; 5, 17 to data; 3xx, 404 and their kin; any other 2xx | config | index, token or URL |
+//! | any other 2xx without a code, to records | unacknowledged, held at once | something stands before the collector, and may hand on |
+//! | the same with `ack = "none"` | config | |
+//! | code 7, 10, 11, 14, 16; 5, 17 to data; 3xx, 404 and their kin | config | index, token or URL |
 //! | code 8, 408, 500, 502, 504 and any other 5xx | unclear | |
 //! | code 9, 18 to 20, 429 | throttled | busy, queues full |
 //! | 503 | unavailable | |

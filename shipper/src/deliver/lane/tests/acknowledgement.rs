@@ -58,6 +58,22 @@ fn it_is_sent_once_more_and_then_waits_for_a_person_through_days_and_restarts() 
 }
 
 #[test]
+fn it_ends_where_the_records_go_elsewhere() {
+    let mut world = World::new(Handle::None);
+    world.fill(10);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, DAY, never).unwrap();
+    assert!(is_held(&lane), "{:?}", lane.snapshot());
+    drop(lane);
+    world.receiver.sender_died();
+    world.destination.fingerprint = [2; 16];
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, DAY, healthy).unwrap();
+    assert_eq!(lane.snapshot().counts.delivered, 10);
+    assert_eq!(lane.snapshot().condition, Condition::Active);
+}
+
+#[test]
 fn a_pause_does_not_end_it_and_other_troubles_do_not_hide_it() {
     let mut world = World::new(Handle::None);
     world.destination.limits.in_flight = 3;
