@@ -185,10 +185,11 @@ fn a_stream_gets_what_its_shards_take_in_a_second_and_no_more() {
     let clock = SystemClock::new();
     bench.write(&(0..3_000).map(|n| line(n, 40)).collect::<String>());
     bench.drain();
-    // Six requests of 500 records; each costs half a second, which the last one does not wait for. A machine that is slow
-    // enough passes this without any pace: that there is one is tested beside the code too.
+    // Six requests of 500 records; each costs half a second, except for the first one, which goes before the stream has said how
+    // many shards it has, and the last one does not wait for its own. A machine that is slow enough passes this without any pace:
+    // that there is one is tested beside the code too.
     let took = clock.monotonic().since(Monotonic(0)).as_millis();
-    assert!(took >= 2_500, "{took} ms");
+    assert!(took >= 2_000, "{took} ms");
     assert_once(&stored(&service, "slow"), 3_000);
 
     // A stream on demand grows with what it gets.
