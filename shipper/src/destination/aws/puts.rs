@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | 200 with `x-amzn-RequestId` | each entry by itself | one without an id and without an error is not understood |
 //! | 200 in which every entry failed | what the first one's error means for the batch | it is no record's fault |
-//! | 200 without `x-amzn-RequestId`, any other 2xx | unacknowledged | something else answered, and may have handed it on: held until a person resumes it |
-//! | 3xx | config | something else answered: a proxy, a portal, a wrong URL |
+//! | 200 with a result for each entry, `x-amzn-RequestId` or not | the same | some proxies take headers away; ids prove it as well |
+//! | 200 with neither, any other 2xx or 3xx | config | something else answered: a proxy, a portal, a wrong URL |
 //! | 200 that is cut, no JSON, or has another number of entries or failures than it says | unclear | |
 //! | `ProvisionedThroughputExceededException`, `ThrottlingException` and their kin, 429 | throttled | |
 //! | `InternalFailure*`, any other 5xx, 1xx, 408 | unclear | "the write might have completed" |
@@ -68,11 +68,6 @@ pub(in crate::destination) enum Meaning {
     Refused,
 }
 
-/// A success that does not prove itself: it may be stored, and each further sending may store it once more.
-fn unproven(reason: String) -> Outcome {
-    Outcome::Unacknowledged { again: 0, reason }
-}
-
 impl Dialect<'_> {
     /// What became of each of `count` entries, or what the answer means for all of them.
     ///
@@ -85,12 +80,7 @@ impl Dialect<'_> {
     ) -> Result<Vec<Put>, Outcome> {
         match response.status() {
             StatusCode::OK => self.accepted(response, count),
-            status if status.is_success() => Err(unproven(format!(
-                "{} ({})",
-                said(response, &self.hidden),
-                self.not_aws()
-            ))),
-            status if status.is_redirection() => Err(Outcome::Config {
+            status if status.is_success() || status.is_redirection() => Err(Outcome::Config {
                 reason: format!("{} ({})", said(response, &self.hidden), self.not_aws()),
             }),
             _ => Err(self.refused(response)),
@@ -105,22 +95,24 @@ impl Dialect<'_> {
     }
 
     fn accepted(&self, response: &Response<Vec<u8>>, count: usize) -> Result<Vec<Put>, Outcome> {
-        if !response.headers().contains_key("x-amzn-requestid") {
-            let reason = format!("200, but without x-amzn-RequestId: {}", self.not_aws());
-            return Err(unproven(reason));
-        }
         let unclear = |what: &str| Outcome::Unclear {
             reason: format!("200, but {what}"),
         };
         if response.extensions().get() == Some(&BodyCut) {
             return Err(unclear("the answer broke off"));
         }
-        let body: Value =
-            serde_json::from_slice(response.body()).map_err(|_| unclear("the answer is no JSON"))?;
-        let results = body
-            .get(self.results)
-            .and_then(Value::as_array)
-            .ok_or_else(|| unclear("the answer has no results"))?;
+        let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+        let Some(results) = body.get(self.results).and_then(Value::as_array) else {
+            return Err(match response.headers().contains_key("x-amzn-requestid") {
+                true => unclear("the answer has no results"),
+                false => Outcome::Config {
+                    reason: format!(
+                        "200, but without results and x-amzn-RequestId: {}",
+                        self.not_aws()
+                    ),
+                },
+            });
+        };
         if results.len() != count {
             let what = format!("{} results for {count} records", results.len());
             return Err(unclear(&what));
