@@ -150,8 +150,6 @@ fn put(dice: &Dice, signing: &Signing) -> (Request<Vec<u8>>, Vec<(i64, String)>)
             ["dead_letter", "restamp"][usize::from(dice.below(2) == 0)],
         ),
     ]);
-    let config = KindConfig::from_table("cloudwatch_logs", keys, &signing.environment).unwrap();
-    let route = build(&config).unwrap();
     let made_at = Timestamp(1_767_323_045_000_000_000);
     let rows: Vec<_> = (0..=dice.below(60))
         .map(|seq| {
@@ -161,35 +159,11 @@ fn put(dice: &Dice, signing: &Signing) -> (Request<Vec<u8>>, Vec<(i64, String)>)
             (entry(Timestamp(made_at.0 + 86_400_000_000_000 - back)), json)
         })
         .collect();
-    let records: Vec<_> = (0..)
-        .zip(&rows)
-        .map(|(seq, (entry, json))| Record {
-            id: RecordId {
-                spool: SpoolId([7; 16]),
-                epoch: Epoch(1),
-                seq,
-            },
-            entry,
-            json: json.as_bytes(),
-        })
-        .collect();
-    let attempt = Attempt {
-        nonce: 1,
-        made_at,
-        name: String::from("a"),
-        format: Format::Native,
-        compression: if compression == "gzip" {
-            Compression::Gzip
-        } else {
-            Compression::None
-        },
-        earlier: 0,
+    let compression = match compression {
+        "gzip" => Compression::Gzip,
+        _ => Compression::None,
     };
-    let batch = Batch {
-        records: &records,
-        attempt: &attempt,
-    };
-    let request = route.destination.encode(&batch, &Context::at(made_at)).unwrap();
+    let request = encoded("cloudwatch_logs", keys, signing, (made_at, compression), &rows);
     let sent = rows
         .into_iter()
         .map(|(entry, json)| (entry.time.as_millis(), json));
@@ -332,11 +306,15 @@ fn rows(dice: &Dice, longest: u64) -> Vec<(TableEntry, String)> {
     (0..=dice.below(60)).map(row).collect()
 }
 
+/// When a batch is made and how it is compressed, where a request says neither.
+const PLAIN: (Timestamp, Compression) = (Timestamp(0), Compression::None);
+
 /// The request that a destination makes of these records.
 fn encoded(
     kind: &str,
     keys: toml::Table,
     signing: &Signing,
+    (made_at, compression): (Timestamp, Compression),
     rows: &[(TableEntry, String)],
 ) -> Request<Vec<u8>> {
     let config = KindConfig::from_table(kind, keys, &signing.environment).unwrap();
@@ -354,10 +332,10 @@ fn encoded(
         .collect();
     let attempt = Attempt {
         nonce: 1,
-        made_at: Timestamp(0),
+        made_at,
         name: String::from("a"),
         format: Format::Native,
-        compression: Compression::None,
+        compression,
         earlier: 0,
     };
     let batch = Batch {
@@ -365,8 +343,7 @@ fn encoded(
         attempt: &attempt,
     };
     let route = build(&config).unwrap();
-    let context = Context::at(Timestamp(0));
-    route.destination.encode(&batch, &context).unwrap()
+    route.destination.encode(&batch, &Context::at(made_at)).unwrap()
 }
 
 /// The lines of all records of a request, in order.
@@ -404,7 +381,7 @@ fn batches_for_kinesis_are_as_its_model_wants_them_and_signed_as_botocore_signs(
             keys.extend(toml_of(&[("aggregation", "ndjson")]));
         }
         let rows = rows(&dice, 300);
-        let request = encoded("kinesis", keys, &signing, &rows);
+        let request = encoded("kinesis", keys, &signing, PLAIN, &rows);
         let at = Timestamp(i64::try_from(dice.below(4_000_000_000)).unwrap() * 1_000_000_000);
         let operation = Some("PutRecords");
         let errors = oracle.agrees(&request, &signing, Service::Named("kinesis"), operation, at);
@@ -429,7 +406,7 @@ fn batches_for_firehose_are_as_its_model_wants_them_and_signed_as_botocore_signs
         let signing = Signing::new([None, Some("session/token+with=all")][usize::from(number % 2 == 0)]);
         let keys = toml_of(&[("delivery_stream", &dice.text("azAZ09._-", 63))]);
         let rows = rows(&dice, 300);
-        let request = encoded("firehose", keys, &signing, &rows);
+        let request = encoded("firehose", keys, &signing, PLAIN, &rows);
         let at = Timestamp(i64::try_from(dice.below(4_000_000_000)).unwrap() * 1_000_000_000);
         let operation = Some("PutRecordBatch");
         let errors = oracle.agrees(&request, &signing, Service::Named("firehose"), operation, at);

@@ -52,8 +52,16 @@ impl AwsCondition {
 }
 
 impl AwsStatement {
+    /// The one of `statements` that allows `action`, with nothing but that, as JSON for a policy.
+    pub(super) fn allowing(action: &str, statements: &[Self]) -> String {
+        let statement = statements
+            .iter()
+            .find(|statement| statement.actions.contains(&action));
+        statement.map_or_else(|| action.to_owned(), |statement| statement.of(action))
+    }
+
     /// This statement with nothing but `action`, as JSON for a policy.
-    pub(super) fn of(&self, action: &str) -> String {
+    fn of(&self, action: &str) -> String {
         let resource = match self.resources.as_slice() {
             [one] => serde_json::json!(one),
             several => serde_json::json!(several),

@@ -190,6 +190,15 @@ impl Aws {
             .any(|suffix| host.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.')))
     }
 
+    /// The options that make the command line of AWS ask where this goes.
+    pub(super) fn cli_options(&self) -> String {
+        let mut options = format!("--region {}", self.region);
+        if let Some(endpoint) = &self.endpoint {
+            options.push_str(&format!(" --endpoint-url {endpoint}"));
+        }
+        options
+    }
+
     /// An ARN in this partition: `arn:{partition}:{rest}`.
     pub(super) fn arn(&self, rest: &str) -> String {
         format!("arn:{}:{rest}", self.partition.name)

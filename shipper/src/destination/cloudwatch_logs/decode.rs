@@ -29,7 +29,7 @@ use super::create::{Asked, Operation};
 use super::{Config, order};
 use crate::destination::aws::{ErrorClass, classify, error_code, error_message, said, who};
 use crate::destination::reply::{excerpt, retry_after};
-use crate::destination::{Batch, Outcome, Verdict};
+use crate::destination::{AwsStatement, Batch, Outcome, Verdict};
 use crate::transport::BodyCut;
 use crate::transport::authorized::ClockSkew;
 
@@ -307,23 +307,12 @@ fn missing(config: &Config, operation: Option<Operation>, message: &str) -> Stri
             "the log stream {} of {} is missing: create it, or allow {}",
             config.stream,
             config.group,
-            config.statement_for("logs:CreateLogStream")
+            AwsStatement::allowing("logs:CreateLogStream", &config.statements())
         )
     }
 }
 
 fn denied(config: &Config, operation: Option<Operation>) -> String {
     let action = format!("logs:{}", operation.map_or("PutLogEvents", Operation::name));
-    format!("allow {}", config.statement_for(&action))
-}
-
-impl Config {
-    /// The statement that allows `action`, as JSON.
-    pub(super) fn statement_for(&self, action: &str) -> String {
-        let statements = self.statements();
-        let statement = statements
-            .iter()
-            .find(|statement| statement.actions.contains(&action));
-        statement.map_or_else(|| action.to_owned(), |statement| statement.of(action))
-    }
+    format!("allow {}", AwsStatement::allowing(&action, &config.statements()))
 }

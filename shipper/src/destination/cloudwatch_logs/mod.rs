@@ -149,15 +149,11 @@ impl Destination for CloudWatchLogs {
             return self.target();
         };
         let at = order::Stamps::new(config, batch).of(first);
-        let custom = match &config.aws.endpoint {
-            Some(_) => format!(" --endpoint-url {}", config.endpoint),
-            None => String::new(),
-        };
         format!(
-            "aws logs filter-log-events --region {}{custom} --log-group-name {} --log-stream-names {} \
+            "aws logs filter-log-events {} --log-group-name {} --log-stream-names {} \
              --start-time {} --end-time {} \
              --filter-pattern '{{ $.auditship.seq = {} && $.auditship.spool = \"{}\" }}'",
-            config.aws.region,
+            config.aws.cli_options(),
             super::shell_word(&config.group),
             super::shell_word(&config.stream),
             at.saturating_sub(60_000).max(0),

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::Firehose;
 use super::decode::refusal;
-use crate::destination::Destination as _;
 use crate::destination::aws::{error_code, operation};
 use crate::destination::check::{Answer, Check, Finding, Step};
+use crate::destination::{AwsStatement, Destination as _};
 use crate::transport::authorized::ClockSkew;
 
 impl Check for Firehose {
@@ -63,7 +63,7 @@ impl Firehose {
                     proven: format!("{} answers and takes the credentials", self.config.endpoint),
                     open: format!(
                         "{open}; nor whether the stream is there: allow {}",
-                        self.config.statement_for(ACTION)
+                        AwsStatement::allowing(ACTION, &self.config.statements())
                     ),
                 };
             }

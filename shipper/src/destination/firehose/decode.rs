@@ -4,7 +4,7 @@ use ::http::Response;
 
 use super::Config;
 use crate::destination::aws::{Dialect, Meaning, Put};
-use crate::destination::{Batch, Outcome, Verdict};
+use crate::destination::{AwsStatement, Batch, Outcome, Verdict};
 
 pub(super) fn decode(config: &Config, batch: &Batch<'_>, response: &Response<Vec<u8>>) -> Outcome {
     let puts = with_dialect(config, "firehose:PutRecordBatch", |dialect| {
@@ -39,7 +39,7 @@ fn with_dialect<T>(config: &Config, action: &'static str, then: impl FnOnce(&Dia
         results: "RequestResponses",
         failures: "FailedPutCount",
         id: "RecordId",
-        denied: &|| format!("allow {}", config.statement_for(action)),
+        denied: &|| format!("allow {}", AwsStatement::allowing(action, &config.statements())),
         particular: &|code, message| particular(config, code, message),
         hidden: config.endpoint.hidden(),
     })

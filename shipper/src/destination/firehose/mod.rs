@@ -127,15 +127,11 @@ impl Destination for Firehose {
             return self.target();
         };
         let config = &self.config;
-        let custom = match &config.aws.endpoint {
-            Some(_) => format!(" --endpoint-url {}", config.endpoint),
-            None => String::new(),
-        };
         format!(
-            "aws firehose describe-delivery-stream --region {}{custom} --delivery-stream-name {} \
+            "aws firehose describe-delivery-stream {} --delivery-stream-name {} \
              --query 'DeliveryStreamDescription.Destinations' # there, after its buffering time: the line with \
              \"spool\":\"{}\" and \"seq\":{}",
-            config.aws.region,
+            config.aws.cli_options(),
             super::shell_word(&config.stream),
             first.id.spool,
             first.id.seq,
@@ -169,14 +165,5 @@ impl Config {
                 "for `auditship check`; not needed to ship",
             ),
         ]
-    }
-
-    /// The statement that allows `action`, as JSON.
-    fn statement_for(&self, action: &str) -> String {
-        let statements = self.statements();
-        let statement = statements
-            .iter()
-            .find(|statement| statement.actions.contains(&action));
-        statement.map_or_else(|| action.to_owned(), |statement| statement.of(action))
     }
 }

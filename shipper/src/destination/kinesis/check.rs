@@ -13,9 +13,9 @@ use super::Kinesis;
 use super::ask::{Summary, question};
 use super::decode::refusal;
 use super::encode::PUT_RECORDS;
-use crate::destination::Destination as _;
 use crate::destination::aws::{error_code, operation};
 use crate::destination::check::{Answer, Check, Finding, Step};
+use crate::destination::{AwsStatement, Destination as _};
 use crate::transport::authorized::ClockSkew;
 
 impl Check for Kinesis {
@@ -60,7 +60,7 @@ impl Kinesis {
             None if self.config.is_asked() => format!(
                 "how many shards it has and how large a record may be is not told, so nothing is paced: set `shards` and \
                  `max_record_bytes`, or allow {}",
-                self.config.statement_for("kinesis:DescribeStreamSummary")
+                AwsStatement::allowing("kinesis:DescribeStreamSummary", &self.config.statements())
             ),
             None => String::from("as configured"),
         };

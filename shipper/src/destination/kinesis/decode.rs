@@ -7,7 +7,7 @@ use ::http::Response;
 use super::Config;
 use super::plan::Plan;
 use crate::destination::aws::{Dialect, Meaning, Put};
-use crate::destination::{Batch, Outcome, Verdict};
+use crate::destination::{AwsStatement, Batch, Outcome, Verdict};
 
 pub(super) fn decode(config: &Config, batch: &Batch<'_>, response: &Response<Vec<u8>>) -> Outcome {
     let plan = Plan::new(config, batch.records);
@@ -56,7 +56,7 @@ fn of<T>(config: &Config, action: &'static str, then: impl FnOnce(&Dialect<'_>) 
         denied: &|| {
             format!(
                 "allow {}{}",
-                config.statement_for(action),
+                AwsStatement::allowing(action, &config.statements()),
                 config.stream.elsewhere()
             )
         },

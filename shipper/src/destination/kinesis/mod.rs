@@ -149,20 +149,11 @@ impl Destination for Kinesis {
         };
         let config = &self.config;
         let from = batch.attempt.made_at.as_millis() / 1_000 - 60;
-        let custom = match &config.aws.endpoint {
-            Some(_) => format!(" --endpoint-url {}", config.endpoint),
-            None => String::new(),
-        };
         let option = match config.stream.member() {
             ("StreamARN", arn) => format!("--stream-arn {}", super::shell_word(arn)),
             (_, name) => format!("--stream-name {}", super::shell_word(name)),
         };
-        let aws = |command: &str| {
-            format!(
-                "aws kinesis {command} --region {}{custom} --output text",
-                config.aws.region
-            )
-        };
+        let aws = |command: &str| format!("aws kinesis {command} {} --output text", config.aws.cli_options());
         format!(
             "for shard in $({} {option} --query 'Shards[].ShardId'); do iterator=$({} {option} --shard-id $shard \
              --shard-iterator-type AT_TIMESTAMP --timestamp {from}); {} --shard-iterator $iterator \
@@ -208,14 +199,5 @@ impl Config {
             });
         }
         statements
-    }
-
-    /// The statement that allows `action`, as JSON.
-    fn statement_for(&self, action: &str) -> String {
-        let statements = self.statements();
-        let statement = statements
-            .iter()
-            .find(|statement| statement.actions.contains(&action));
-        statement.map_or_else(|| action.to_owned(), |statement| statement.of(action))
     }
 }

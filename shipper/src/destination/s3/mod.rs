@@ -124,13 +124,8 @@ impl Destination for S3 {
 
     fn query(&self, batch: &Batch<'_>) -> String {
         let Config { bucket, aws, .. } = &self.config;
-        let mut fetch = format!(
-            "aws s3 cp s3://{bucket}/{} - --region {}",
-            batch.attempt.name, aws.region
-        );
-        if let Some(endpoint) = &aws.endpoint {
-            fetch.push_str(&format!(" --endpoint-url {endpoint}"));
-        }
+        let (name, options) = (&batch.attempt.name, aws.cli_options());
+        let fetch = format!("aws s3 cp s3://{bucket}/{name} - {options}");
         object::query(&fetch, batch)
     }
 
