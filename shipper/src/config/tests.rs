@@ -160,6 +160,14 @@ fn every_mistake_has_its_message() {
             "a.toml:4: there is another destination `x` at a.toml:8: each needs an id of its own\n\
           a.toml:8: there is another destination `x` at a.toml:4: each needs an id of its own",
         ),
+        // Three, and two in one line.
+        (
+            "spool = { path = \"/a\" }\ndestination = [{ id = \"x\", type = \"file\", path = \"/b\" }, \
+          { id = \"x\", type = \"file\", path = \"/c\" },\n  { id = \"x\", type = \"file\", path = \"/d\" }]\n",
+            "a.toml:2: there is another destination `x` at a.toml:2: each needs an id of its own\n\
+          a.toml:2: there is another destination `x` at a.toml:2: each needs an id of its own\n\
+          a.toml:3: there is another destination `x` at a.toml:2: each needs an id of its own",
+        ),
         // A kind's own keys, at their lines.
         (
             "[spool]\npath = \"/a\"\n[[destination]]\nid = \"x\"\ntype = \"file\"\npath = \"b\"\n",

@@ -1,5 +1,6 @@
 //! From the keys of a [`Document`] to a [`Config`] that the rest of the crate takes without checking again. Pure.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::raw;
 use super::section::Section;
 use super::{
     BatchConfig, Config, DestinationConfig, Environment, HeldDestination, InitialState, MaxBytes, OnFull,
-    RecordKeys, ShipperMode, SpoolConfig, Strictness,
+    Place, RecordKeys, ShipperMode, SpoolConfig, Strictness,
 };
 use crate::destination::{Compression, KindConfig, Limits};
 use crate::exclude::Exclusion;
@@ -191,42 +192,38 @@ type Outcome = Result<DestinationConfig, ConfigErrors>;
 /// Every destination with its id, as far as it has a usable one. Of those that share an id none is used: which one the
 /// cursor of that name belongs to cannot be told.
 fn all_destinations(sections: Vec<Section>, environment: &Environment) -> Vec<(Option<String>, Outcome)> {
-    let mut all: Vec<(Option<String>, super::Place, Outcome)> = Vec::new();
-    for section in sections {
-        let id = section.text("id").map(str::to_owned);
+    let mut bearers: BTreeMap<String, Vec<(usize, Place)>> = BTreeMap::new();
+    let mut all = Vec::new();
+    for (at, section) in sections.into_iter().enumerate() {
+        let written = section.text("id").map(str::to_owned);
         let place = section.place_of("id").clone();
         let outcome = destination(section, environment);
-        let id = outcome
-            .as_ref()
-            .map(|destination| destination.id.clone())
-            .ok()
-            .or(id);
+        let id = match &outcome {
+            Ok(destination) => Some(destination.id.clone()),
+            Err(_) => written,
+        };
+        if let Some(id) = &id {
+            bearers.entry(id.clone()).or_default().push((at, place.clone()));
+        }
         all.push((id, place, outcome));
     }
-    let places: Vec<(Option<String>, super::Place)> = all
-        .iter()
-        .map(|(id, place, _)| (id.clone(), place.clone()))
-        .collect();
-    let conflict = |at: usize, id: &Option<String>, place: &super::Place| {
-        let twin = places
-            .iter()
-            .enumerate()
-            .find(|(other, (twin, _))| *other != at && id.is_some() && twin == id);
-        twin.map(|(_, (_, twin))| {
-            let id = id.as_deref().unwrap_or_default();
-            let problem =
-                format!("there is another destination `{id}` at {twin}: each needs an id of its own");
-            ConfigError::new(place, Problem::Conflict(problem))
-        })
-    };
-    let one = |(at, (id, place, outcome)): (usize, (Option<String>, super::Place, Outcome))| {
-        let outcome = match conflict(at, &id, &place) {
-            Some(error) => Err(error.into()),
+    let one = |(at, (id, place, outcome)): (usize, (Option<String>, Place, Outcome))| {
+        let Some(id) = id else {
+            return (None, outcome);
+        };
+        let twin = bearers[&id].iter().find(|(other, _)| *other != at);
+        let outcome = match twin {
+            Some((_, twin)) => Err(repeated(&id, &place, twin).into()),
             None => outcome,
         };
-        (id.filter(|id| check_id(id).is_ok()), outcome)
+        (check_id(&id).is_ok().then_some(id), outcome)
     };
     all.into_iter().enumerate().map(one).collect()
+}
+
+fn repeated(id: &str, place: &Place, twin: &Place) -> ConfigError {
+    let problem = format!("there is another destination `{id}` at {twin}: each needs an id of its own");
+    ConfigError::new(place, Problem::Conflict(problem))
 }
 
 fn destination(mut section: Section, environment: &Environment) -> Outcome {
