@@ -222,6 +222,11 @@ impl RawAzure {
             absolute(key, found.ok_or(ConfigError::Missing { key, expected })?)
         };
         let client = from(&self.client_id, "AZURE_CLIENT_ID");
+        let is_told_otherwise = self.identity_object_id.is_some() || self.identity_resource_id.is_some();
+        if self.client_id.is_some() && (kind == Kind::Cli || is_told_otherwise) {
+            let problem = "is of no use here: another key says as whom; remove one of them";
+            return Err(ConfigError::invalid("client_id", problem));
+        }
         match kind {
             Kind::Cli => Ok(Method::AzureCli {
                 tenant: self.tenant_id.as_deref().map(tenant).transpose()?,
@@ -509,6 +514,16 @@ mod tests {
                 "is missing",
             ),
             ("tenant_id = \"t\"", "tenant_id", "of no use"),
+            (
+                "credential = \"azure_cli\"\nclient_id = \"c\"",
+                "client_id",
+                "of no use",
+            ),
+            (
+                "identity_object_id = \"o\"\nclient_id = \"c\"",
+                "client_id",
+                "of no use",
+            ),
             (
                 "client_secret = \"hunter2\"\ntenant_id = \"a/b\"",
                 "tenant_id",

@@ -145,6 +145,11 @@ impl RawOAuth2 {
         };
         let key = "oauth_client_secret";
         let given = self.oauth_client_secret.as_deref();
+        if given.is_none() && self.oauth_client_auth.is_some() {
+            let problem =
+                "says where a secret goes, and there is none: set `oauth_client_secret`, or remove it";
+            return Err(ConfigError::invalid("oauth_client_auth", problem));
+        }
         Ok(Client {
             token_url: url("oauth_token_url", &token_url)?,
             id: id.ok_or(ConfigError::Missing {

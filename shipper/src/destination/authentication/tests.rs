@@ -285,6 +285,13 @@ fn keys_of_tokens_that_cannot_be_used_are_named() {
         (LOGIN, "oauth_token_file", "", "oauth_token_file", "is missing"),
         (
             LOGIN,
+            "",
+            "oauth_client_auth = \"body\"",
+            "oauth_client_auth",
+            "there is none",
+        ),
+        (
+            LOGIN,
             "oauth_token_file",
             "oauth_token_file = \"siem.token\"",
             "oauth_token_file",
