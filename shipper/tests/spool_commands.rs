@@ -61,6 +61,7 @@ impl Fixture {
                 break DeadLetter {
                     id: block.id(1),
                     key: block.table[1].key,
+                    time: block.table[1].time,
                     code: "400".to_owned(),
                     reason: "too old".to_owned(),
                     at: Timestamp(1_767_225_600_000_000_000),
@@ -275,9 +276,13 @@ fn forget_gives_up_what_is_not_configured_and_nothing_else() {
     let in_file = |id: &str, file: &PathBuf| {
         auditship(&["forget", id, "--config", file.to_str().expect("a plain path")])
     };
+    let broken = configuration(&fixture, "archive").with_file_name("broken.toml");
+    let text = std::fs::read_to_string(&with).expect("there");
+    std::fs::write(&broken, text + "batch_max_agee = \"5m\"\n").expect("written");
     let cursor = fixture.path.join("cursors/archive.cur");
     for (outcome, expected) in [
         (in_file("archive", &with), "it is in the configuration"),
+        (in_file("archive", &broken), "it is in the configuration"),
         (
             fixture.run(&["forget", "archive", "--spool", "SPOOL"]),
             "name the configuration with --config FILE",

@@ -226,6 +226,7 @@ fn facts(destination: &str, letter: &DeadLetter) -> serde_json::Value {
         "destination": destination,
         "record": format!("{}-{}", letter.id.epoch, letter.id.seq),
         "key": letter.key.to_string(),
+        "time": letter.time.to_rfc3339(),
         "at": letter.at.to_rfc3339(),
         "attempts": letter.attempts,
         "code": letter.code,

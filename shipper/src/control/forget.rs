@@ -151,6 +151,7 @@ mod tests {
                 seq: 1,
             },
             key: Key([0; 16]),
+            time: NOW,
             code: "400".to_owned(),
             reason: "no".to_owned(),
             at: NOW,

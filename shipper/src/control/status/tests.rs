@@ -293,6 +293,7 @@ fn without_a_shipper_the_cursors_are_asked() {
             seq: 2,
         },
         key: Key([0; 16]),
+        time: NOW,
         code: String::new(),
         reason: String::new(),
         at: NOW,

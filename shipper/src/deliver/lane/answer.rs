@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::side::Kind;
 use super::slot::{Slot, Standing, pending};
-use super::{Cause, Class, Flow, Lane, Now, Ticket, Trouble};
+use super::{Class, Flow, Lane, Now, Ticket, Trouble};
 use crate::deliver::guard::{EMPTY_AFTER, Guard};
 use crate::deliver::journal::DeadLetters;
 use crate::deliver::search::Finding;
@@ -36,7 +36,7 @@ enum Consequence {
     /// Later.
     BackOff(Class, String, Option<Duration>),
     /// Later, and a person should know.
-    Hold(HoldKind, Cause, String),
+    Hold(HoldKind, String),
 }
 
 /// What [`judge`] works with: the lane without the batch.
@@ -48,6 +48,8 @@ struct Court<'a> {
     now: Now,
     /// Whether anything was stored.
     stored: Stored,
+    /// What of a replay was rejected, for a person: nothing else keeps it.
+    not_repeated: Option<String>,
 }
 
 /// Whether an answer said that anything is stored.
@@ -117,8 +119,10 @@ impl Lane {
             whose,
             now,
             stored: Stored::Nothing,
+            not_repeated: None,
         };
         let consequence = court.judge(entry, slot, outcome);
+        let not_repeated = court.not_repeated.take();
         if court.stored == Stored::Something {
             self.last_stored = Some(now.wall);
         }
@@ -133,6 +137,9 @@ impl Lane {
             _ => {}
         }
         self.follow(number, consequence, now);
+        if let Some(reason) = not_repeated {
+            self.trouble = Some(Trouble::new(Class::Rejected, now.wall, &reason));
+        }
     }
 
     fn follow(&mut self, number: u64, consequence: Consequence, now: Now) {
@@ -154,10 +161,7 @@ impl Lane {
             Consequence::BackOff(class, reason, after) => {
                 self.back_off(Some(number), class, &reason, after, now);
             }
-            Consequence::Hold(kind, cause, reason) => {
-                self.cause = cause;
-                self.hold(Some(number), kind, &reason, now);
-            }
+            Consequence::Hold(kind, reason) => self.hold(Some(number), kind, &reason, now),
         }
     }
 
@@ -168,7 +172,6 @@ impl Lane {
             self.flow = flow;
             self.failures = 0;
             self.state.hold = None;
-            self.cause = Cause::Answer;
         }
     }
 
@@ -251,7 +254,7 @@ impl Court<'_> {
                      give the copy another id; resume to send under a new name",
                     attempt.sending.name
                 );
-                Consequence::Hold(HoldKind::Conflict, Cause::Answer, reason)
+                Consequence::Hold(HoldKind::Conflict, reason)
             }
             Outcome::Verdicts(verdicts) => self.verdicts(entry, slot, verdicts),
             Outcome::Throttled { after, reason } => {
@@ -274,10 +277,10 @@ impl Court<'_> {
                 }
                 let reason =
                     format!("{reason}; `auditship resume` sends it once more, which may store it twice");
-                Consequence::Hold(HoldKind::Unacknowledged, Cause::Answer, reason)
+                Consequence::Hold(HoldKind::Unacknowledged, reason)
             }
-            Outcome::Auth { reason } => Consequence::Hold(HoldKind::Auth, Cause::Answer, reason),
-            Outcome::Config { reason } => Consequence::Hold(HoldKind::Config, Cause::Answer, reason),
+            Outcome::Auth { reason } => Consequence::Hold(HoldKind::Auth, reason),
+            Outcome::Config { reason } => Consequence::Hold(HoldKind::Config, reason),
             Outcome::TooLarge { reason } => {
                 let finding = slot
                     .search
@@ -365,7 +368,7 @@ impl Court<'_> {
                  destination or raise the rate; resume to dead-letter them",
                 sample.unwrap_or_default()
             );
-            return Consequence::Hold(HoldKind::Config, Cause::Rate, reason);
+            return Consequence::Hold(HoldKind::Rate, reason);
         }
         match (again, settled) {
             (0, 1..) => Consequence::Works,
@@ -408,7 +411,7 @@ impl Court<'_> {
                     "records are refused one by one ({code}: {reason}), and none of their batch was stored: it is the \
                      destination's configuration, or every record of the batch. Nothing is given up"
                 );
-                Consequence::Hold(HoldKind::Config, Cause::Answer, reason)
+                Consequence::Hold(HoldKind::Config, reason)
             }
             Finding::Cause(_) => {
                 let reason = format!(
@@ -417,7 +420,7 @@ impl Court<'_> {
                     Guard::FLOOR,
                     EMPTY_AFTER.as_secs()
                 );
-                Consequence::Hold(HoldKind::Config, Cause::Rate, reason)
+                Consequence::Hold(HoldKind::Rate, reason)
             }
         }
     }
@@ -439,12 +442,21 @@ impl Court<'_> {
             .as_ref()
             .map_or(1, |attempt| attempt.sending.earlier);
         // A replay only repeats what has its disposition already.
-        if self.whose != Whose::Side(Kind::Replay) {
+        if self.whose == Whose::Side(Kind::Replay) {
+            self.not_repeated = rejected.first().map(|(_, code, reason)| {
+                let count = rejected.len();
+                format!(
+                    "{count} records of a replay were rejected and not stored again (the first: {code}: {reason}); they \
+                     count as what they were before it"
+                )
+            });
+        } else {
             let letters = rejected.iter().filter_map(|(place, code, reason)| {
                 let record = slot.rows.at(*place)?;
                 Some(DeadLetter {
                     id: record.id,
                     key: record.entry.key,
+                    time: record.entry.time,
                     code: code.clone(),
                     reason: reason.clone(),
                     at: self.now.wall,

@@ -242,15 +242,6 @@ enum Flow {
     Probing { slot: Option<u64> },
 }
 
-/// Why the destination is held, beyond what the journal says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cause {
-    /// An answer, or the configuration.
-    Answer,
-    /// Too many dead letters.
-    Rate,
-}
-
 /// One destination's delivery. See the module.
 pub struct Lane {
     settings: Settings,
@@ -269,7 +260,6 @@ pub struct Lane {
     activity: Activity,
     filling: Filling,
     flow: Flow,
-    cause: Cause,
     /// Failures in a row.
     failures: u32,
     guard: Guard,
@@ -403,7 +393,12 @@ impl Lane {
     }
 
     fn resume(&mut self) {
-        if self.cause == Cause::Rate && self.state.hold.is_some() {
+        if self
+            .state
+            .hold
+            .as_ref()
+            .is_some_and(|hold| hold.kind == HoldKind::Rate)
+        {
             self.guard.grant();
         }
         for (entry, slot) in self.state.entries.iter_mut().zip(&mut self.slots) {
@@ -588,6 +583,7 @@ impl Lane {
         let letter = DeadLetter {
             id: record.id,
             key: record.entry.key,
+            time: record.entry.time,
             code: String::from("record_too_large"),
             reason,
             at: now.wall,

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::side::{Kind, SideQueue, Turn};
 use super::slot::{Role, Slot, Standing};
-use super::{Activity, Cause, Filling, Flow, Lane, LaneError, Ports, Settings};
+use super::{Activity, Filling, Flow, Lane, LaneError, Ports, Settings};
 use crate::deliver::guard::Guard;
 use crate::deliver::rows::Rows;
 use crate::deliver::source::{Next, Source, SourceError};
@@ -39,7 +39,6 @@ impl Lane {
             activity,
             filling: Filling::Patient,
             flow,
-            cause: Cause::Answer,
             failures: 0,
             ceiling: None,
             next_number: 0,

@@ -273,7 +273,7 @@ impl Lane {
     }
 
     /// The records of dead letters, each at its place in `ids`; letters that are not there any more are left out. The
-    /// spool's own table entries are used for as long as it has them: of event time and categories a letter says nothing.
+    /// spool's own table entries are used for as long as it has them: of categories a letter says nothing.
     pub(super) fn load_letters(&mut self, ids: &[(Epoch, u64)]) -> Result<Rows, LaneError> {
         let mut rows = Rows::default();
         let mut source = (self.ports.further_source)()?;
@@ -288,8 +288,8 @@ impl Lane {
                     // With the newline.
                     len: u32::try_from(letter.record.len() + 1).unwrap_or(u32::MAX),
                     added: 0,
-                    flags: TableEntry::HOST_TIME,
-                    time: letter.at,
+                    flags: 0,
+                    time: letter.time,
                     key: letter.key,
                     categories: 0,
                     id_hash: 0,

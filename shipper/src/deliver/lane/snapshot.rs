@@ -64,6 +64,10 @@ pub enum Class {
     Auth,
     /// The destination's configuration, here or there.
     Config,
+    /// More was rejected than the configuration allows to give up.
+    Rate,
+    /// Records of a replay were rejected.
+    Rejected,
     /// A name is taken.
     Conflict,
     /// Our own disk.
@@ -84,6 +88,8 @@ impl Class {
         match self {
             Self::Auth => "auth",
             Self::Config => "config",
+            Self::Rate => "rate",
+            Self::Rejected => "rejected",
             Self::Conflict => "conflict",
             Self::Storage => "storage",
             Self::Throttled => "throttled",
@@ -97,6 +103,7 @@ impl Class {
         match kind {
             HoldKind::Auth => Self::Auth,
             HoldKind::Config => Self::Config,
+            HoldKind::Rate => Self::Rate,
             HoldKind::Conflict => Self::Conflict,
             HoldKind::Unacknowledged => Self::Unacknowledged,
         }

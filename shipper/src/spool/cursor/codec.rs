@@ -220,6 +220,7 @@ fn hold_number(kind: HoldKind) -> u8 {
         HoldKind::Config => 1,
         HoldKind::Conflict => 2,
         HoldKind::Unacknowledged => 3,
+        HoldKind::Rate => 4,
     }
 }
 
@@ -369,6 +370,7 @@ impl<'a> Fields<'a> {
             1 => HoldKind::Config,
             2 => HoldKind::Conflict,
             3 => HoldKind::Unacknowledged,
+            4 => HoldKind::Rate,
             _ => return Err(Malformed::UnknownValue("the kind of a hold")),
         };
         Ok(Hold {

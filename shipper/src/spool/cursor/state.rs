@@ -123,6 +123,8 @@ pub enum HoldKind {
     Auth,
     /// The destination's configuration, here or there.
     Config,
+    /// More records were rejected than the configuration allows to give up; a person's resume allows it.
+    Rate,
     /// The name of a batch is taken by something else.
     Conflict,
     /// A batch was taken and nobody says that it is stored. It may be: so it is sent again only when a person says so.

@@ -31,6 +31,8 @@ struct Content<R> {
     destination: String,
     id: RecordId,
     key: Key,
+    #[serde(default)]
+    time: Option<Timestamp>,
     code: String,
     reason: String,
     at: Timestamp,
@@ -53,6 +55,7 @@ pub(super) fn encode(destination: &str, letter: &DeadLetter) -> serde_json::Resu
         destination: destination.to_owned(),
         id: letter.id,
         key: letter.key,
+        time: Some(letter.time),
         code: letter.code.clone(),
         reason: letter.reason.clone(),
         at: letter.at,
@@ -86,6 +89,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(String, DeadLetter), String> {
     let letter = DeadLetter {
         id: content.id,
         key: content.key,
+        // The first letters had none.
+        time: content.time.unwrap_or(content.at),
         code: content.code,
         reason: content.reason,
         at: content.at,

@@ -44,6 +44,8 @@ pub struct DeadLetter {
     pub id: RecordId,
     /// Its key.
     pub key: Key,
+    /// Its event time, of the spool's table: a letter outlives the segment that its record is in.
+    pub time: Timestamp,
     /// The destination's own code, or the HTTP status.
     pub code: String,
     /// For a person, with what to do. No secret in it.

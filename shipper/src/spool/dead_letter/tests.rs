@@ -13,6 +13,7 @@ fn letter(epoch: u64, seq: u64, record: &[u8]) -> DeadLetter {
             seq,
         },
         key: Key([0xcd; 16]),
+        time: Timestamp(1_735_689_600_000_000_002),
         code: "tooOldLogEvent".to_owned(),
         reason: "older than 14 days\nsecond line".to_owned(),
         at: Timestamp(1_767_225_600_000_000_001),
@@ -41,7 +42,8 @@ fn the_file_is_one_line_of_json_with_the_record_as_it_is() {
     let expected = concat!(
         r#"{"version":1,"destination":"main","#,
         r#""id":{"spool":"abababababababababababababababab","epoch":"000000000000001f","seq":42},"#,
-        r#""key":"cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd","code":"tooOldLogEvent","#,
+        r#""key":"cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd","time":"2025-01-01T00:00:00.000000002Z","#,
+        r#""code":"tooOldLogEvent","#,
         r#""reason":"older than 14 days\nsecond line","at":"2026-01-01T00:00:00.000000001Z","attempts":3,"#,
         r#""record":{"a":1.50, "a":2,"n":12345678901234567890123}}"#,
         "\n"
@@ -265,14 +267,14 @@ fn a_full_disk_is_said_and_loses_nothing() {
 proptest! {
     #[test]
     fn any_letter_comes_back(
-        epoch: u64, seq: u64, key: [u8; 16], code in ".*", reason in ".*", at: i64, attempts: u32,
+        epoch: u64, seq: u64, key: [u8; 16], time: i64, code in ".*", reason in ".*", at: i64, attempts: u32,
         text in ".*", number: f64, bytes in prop::collection::vec(any::<u8>(), 0..40),
     ) {
         let storage = SimStorage::new();
         let json = serde_json::json!({ "text": text, "number": number });
         for record in [serde_json::to_vec(&json).unwrap(), serde_json::to_vec_pretty(&json).unwrap(), bytes] {
             let letter = DeadLetter {
-                key: Key(key), code: code.clone(), reason: reason.clone(), at: Timestamp(at), attempts,
+                key: Key(key), time: Timestamp(time), code: code.clone(), reason: reason.clone(), at: Timestamp(at), attempts,
                 ..letter(epoch, seq, &record)
             };
             put(&storage, "main", &letter).unwrap();

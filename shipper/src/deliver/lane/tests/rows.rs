@@ -8,6 +8,7 @@ use crate::deliver::testing::{Fault, Handle, locked, response};
 use crate::deliver::{Action, Activity, Condition, Reply};
 use crate::destination::Format;
 use crate::spool::cursor::{Disposition, HoldKind};
+use crate::time::Timestamp;
 use crate::transport::SendError;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -423,11 +424,11 @@ fn explicit_verdicts_become_dead_letters_below_the_rate_and_a_hold_above_it() {
         (vec![3, 27], 2)
     );
 
-    world.receiver.rejected = (60..80).collect();
+    world.receiver.rejected = (60..90).collect();
     world.fill(30);
     world.run(&mut lane, Duration::from_secs(50), healthy).unwrap();
     let Condition::Held {
-        kind: HoldKind::Config,
+        kind: HoldKind::Rate,
         reason,
         ..
     } = lane.snapshot().condition
@@ -439,14 +440,16 @@ fn explicit_verdicts_become_dead_letters_below_the_rate_and_a_hold_above_it() {
     assert!(dead <= 2 + 10, "{dead}");
     assert_eq!(world.letters().len() as u64, dead);
 
-    // A person says that it is right so.
+    // A person says that it is right so, while nothing runs.
+    drop(lane);
+    let mut lane = world.open().unwrap();
     lane.desire(Activity::Active, 1);
     world.run(&mut lane, Duration::from_secs(5), healthy).unwrap();
     assert_eq!(
         (world.letters().len(), lane.snapshot().condition),
-        (22, Condition::Active)
+        (32, Condition::Active)
     );
-    assert_eq!(world.receiver.times(90).iter().sum::<usize>(), 90 - 22);
+    assert_eq!(world.receiver.times(90).iter().sum::<usize>(), 90 - 32);
 }
 
 #[test]
@@ -561,6 +564,27 @@ fn a_replay_is_counted_outside_and_takes_turns() {
 }
 
 #[test]
+fn what_a_replay_cannot_store_again_is_said() {
+    let mut world = World::new(Handle::Idempotent);
+    world.fill(40);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    world.receiver.rejected = BTreeSet::from([6, 8]);
+    assert_eq!(lane.replay(5, 10, 77), Reply::Accepted { records: 5 });
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    let snapshot = lane.snapshot();
+    assert_eq!((snapshot.counts.delivered, snapshot.counts.replayed), (40, 3));
+    assert_eq!(world.letters(), [] as [u64; 0]);
+    let trouble = snapshot.trouble.unwrap();
+    assert!(
+        trouble.reason.contains("2 records of a replay were rejected"),
+        "{}",
+        trouble.reason
+    );
+    assert_eq!(snapshot.condition, Condition::Active);
+}
+
+#[test]
 fn retried_dead_letters_move_to_delivered_and_those_refused_again_stay() {
     let mut world = World::new(Handle::Idempotent);
     world.fill(30);
@@ -600,6 +624,19 @@ fn retried_dead_letters_move_to_delivered_and_those_refused_again_stay() {
             .count(),
         29
     );
+}
+
+#[test]
+fn dead_letters_keep_their_event_time_when_their_segment_is_gone() {
+    let mut world = World::new(Handle::Idempotent);
+    world.fill(30);
+    world.receiver.rejected = BTreeSet::from([3]);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    *locked(&world.log.lost) = vec![(0..30, Disposition::Dropped)];
+    let rows = lane.load_letters(&[(EPOCH, 3)]).unwrap();
+    // The log's records are a microsecond apart.
+    assert_eq!(rows.at(0).unwrap().entry.time, Timestamp(3_000));
 }
 
 #[test]

@@ -113,6 +113,14 @@ fn any_retry() -> impl Strategy<Value = DeadLetterRetry> {
     })
 }
 
+const HOLDS: [HoldKind; 5] = [
+    HoldKind::Auth,
+    HoldKind::Config,
+    HoldKind::Rate,
+    HoldKind::Conflict,
+    HoldKind::Unacknowledged,
+];
+
 prop_compose! {
     /// A state that obeys the rules.
     fn any_state()(
@@ -120,7 +128,7 @@ prop_compose! {
         outside: [u64; 4],
         at: (u64, u64),
         entries in prop::collection::vec(any_entry(70), 0..=State::MAX_ENTRIES),
-        hold in prop::option::of((0_usize..4, "[a-zäß\u{1F512}]{0,300}", any::<i64>())),
+        hold in prop::option::of((prop::sample::select(&HOLDS[..]), "[a-zäß\u{1F512}]{0,300}", any::<i64>())),
         desired: u64,
         command: u64,
         copy in prop_oneof![Just(0), any::<u64>()],
@@ -139,7 +147,6 @@ prop_compose! {
             entry
         }).collect();
         let hold = hold.map(|(kind, reason, since)| {
-            let kind = [HoldKind::Auth, HoldKind::Config, HoldKind::Conflict, HoldKind::Unacknowledged][kind];
             Hold::new(kind, &reason, Timestamp(since))
         });
         State {
