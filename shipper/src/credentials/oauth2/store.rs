@@ -121,7 +121,7 @@ impl Tokens {
         })
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
         let access = self.access.value.value();
         let written = Written {
             version: VERSION,
@@ -317,17 +317,14 @@ impl Session {
                 .and_then(|bytes| Tokens::from_bytes(&bytes).ok()))
         };
         let kept = parsed(&self.place.name)?.map_or(0, |tokens| tokens.generation);
-        if let Some(next) = parsed(&self.place.next())?.filter(|next| next.generation > kept) {
-            self.adopt(&next)?;
+        let next = parsed(&self.place.next())?;
+        match next.filter(|next| next.generation > kept) {
+            Some(next) => {
+                self.adopt(&next)?;
+                Ok(next.generation + 1)
+            }
+            None => Ok(kept + 1),
         }
-        let mut latest = 0;
-        for name in [self.place.name.clone(), self.place.next()] {
-            let tokens = self
-                .bytes(&name)?
-                .and_then(|bytes| Tokens::from_bytes(&bytes).ok());
-            latest = latest.max(tokens.map_or(0, |tokens| tokens.generation));
-        }
-        Ok(latest + 1)
     }
 
     /// Takes the room for what a refresh will bring. What is kept must have been read before.

@@ -138,6 +138,20 @@ fn a_login_that_fails_leaves_the_one_that_was() {
     }
 }
 
+/// A refresh brought a token, and the process was killed before it was adopted: the one before it is used up.
+#[test]
+fn a_login_that_fails_leaves_what_a_killed_refresh_brought() {
+    let disk = logged_in(Duration::from_secs(3600));
+    let next = tokens("1", Duration::from_secs(3600), 2).to_bytes();
+    crate::spool::storage::write_atomic(&disk, "siem.token.next", &next).unwrap();
+    finish(&disk, answer("{\"error\":\"invalid_grant\"}"))
+        .0
+        .unwrap_err();
+    let clock = Arc::new(ManualClock::at(NOW));
+    let process = process(&disk, &Arc::new(Server::new()), &clock);
+    assert_eq!(token(&process).as_deref(), Ok("access-1"));
+}
+
 #[test]
 fn a_new_login_replaces_whatever_is_there() {
     for content in [&b"{\"version\": 77}"[..], b"", b"no JSON"] {

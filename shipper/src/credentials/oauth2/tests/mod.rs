@@ -36,19 +36,23 @@ fn client() -> Client {
     }
 }
 
+fn tokens(name: &str, life: Duration, generation: u64) -> Tokens {
+    let granted = answer::Granted {
+        access: Expiring {
+            value: Exposed::new(format!("access-{name}")),
+            until: Some(NOW.plus(life)),
+        },
+        refresh: Some(Exposed::new(format!("refresh-{name}"))),
+    };
+    Tokens::first(&client(), granted, generation).unwrap()
+}
+
 /// A disk with the first login of `server` on it, whose access token holds for `life`.
 fn logged_in(life: Duration) -> SimStorage {
     let disk = SimStorage::new();
-    let granted = answer::Granted {
-        access: Expiring {
-            value: Exposed::new(String::from("access-0")),
-            until: Some(NOW.plus(life)),
-        },
-        refresh: Some(Exposed::new(String::from("refresh-0"))),
-    };
     let file = TokenFile::on(Arc::new(disk.clone()), FILE);
     let session = file.try_lock().unwrap().unwrap();
-    let tokens = Tokens::first(&client(), granted, session.next_generation().unwrap()).unwrap();
+    let tokens = tokens("0", life, session.next_generation().unwrap());
     session.reserve().unwrap().write(&tokens).unwrap();
     disk
 }
