@@ -123,6 +123,7 @@ pub(super) fn suite(subject: &Subject) {
     names_are_pure_short_and_apart(subject);
     every_answer_has_its_meaning(subject);
     no_answer_is_stored_by_default(subject);
+    a_damaged_answer_is_no_defect(subject);
     a_refusal_is_traced_to_its_records(subject);
     no_secret_is_shown(subject);
 }
@@ -482,6 +483,27 @@ fn no_answer_is_stored_by_default(subject: &Subject) {
         let outcome = decode(&*subject.destination, &response, 0);
         assert_ne!(class(&outcome), Class::Stored, "{status}");
     }
+}
+
+/// Each answer that is known, cut short or with another byte in it: no panic, and one verdict for each record if any.
+fn a_damaged_answer_is_no_defect(subject: &Subject) {
+    let known = 0..subject.answers.len();
+    check(
+        (known, any::<usize>(), proptest::option::of(any::<u8>())),
+        |(which, at, other)| {
+            let (mut response, earlier, known) = subject.answers[which].clone();
+            let body = response.body_mut();
+            let at = at % (body.len() + 1);
+            match other {
+                Some(byte) if at < body.len() => body[at] = byte,
+                _ => body.truncate(at),
+            }
+            let stored = matches!(decode(&*subject.destination, &response, earlier), Outcome::Stored);
+            let may_store = known == Class::Stored || subject.stored.contains(&response.status().as_u16());
+            prop_assert!(!stored || may_store);
+            Ok(())
+        },
+    );
 }
 
 /// A receiver that refuses every request with a poisoned record in it, and says no more than that.

@@ -130,6 +130,13 @@ fn what_is_no_answer_to_this_login_is_refused() {
         );
         assert!(!place.path("siem.token").exists());
     }
+    let nowhere = auditship(&["oauth2", "login", "siem", "-c", &place.configuration(), "--paste"]);
+    assert_eq!(nowhere.code, 3, "{}", nowhere.stderr);
+    assert!(
+        nowhere.stderr.contains("--redirect-url (or --port)"),
+        "{}",
+        nowhere.stderr
+    );
     let machine = Place::new(
         &server,
         "auth = \"oauth2_client_credentials\"\noauth_client_id = \"machine\"\noauth_client_secret = \"s\"",

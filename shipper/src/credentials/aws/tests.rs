@@ -1,3 +1,6 @@
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+
 use ::http::{HeaderMap, Request, Response};
 
 use super::*;
@@ -170,4 +173,40 @@ fn a_profile_that_is_not_there_is_named() {
     let error = Chain::new(&identity, "us-east-1").fetch().unwrap_err();
     let told = error.to_string();
     assert!(told.contains("no-such-profile"), "{told}");
+}
+
+#[test]
+fn a_role_is_assumed_at_the_variant_of_sts_that_is_configured() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let identity = Identity {
+        role_arn: Some(String::from("arn:aws:iam::123456789012:role/audit")),
+        variant: Variant {
+            fips: true,
+            dual_stack: false,
+        },
+        environment: Environment::from([
+            ("AWS_ACCESS_KEY_ID", "AKID"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+            ("HTTPS_PROXY", url.as_str()),
+        ]),
+        ..Identity::default()
+    };
+    let asked = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(stream.try_clone().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        stream
+            .write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+            .unwrap();
+        line
+    });
+    Chain::new(&identity, "us-east-1").fetch().unwrap_err();
+    let line = asked.join().unwrap();
+    assert!(
+        line.starts_with("CONNECT sts-fips.us-east-1.amazonaws.com:443 "),
+        "{line}"
+    );
 }

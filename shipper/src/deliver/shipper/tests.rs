@@ -632,6 +632,45 @@ fn a_reload_leaves_alone_what_did_not_change() {
 }
 
 #[test]
+fn a_command_that_comes_during_a_reload_is_done_after_it() {
+    let mut bench = Bench::new();
+    bench.write(10);
+    let door = Door::new();
+    door.set(Shut::Hanging { waiting: 0 });
+    let shipper = bench.start(vec![lane("a", &door, 1)]).unwrap();
+    door.wait_for_hanging(1);
+    let lanes = Lanes {
+        lanes: vec![lane("a", &door, 1)],
+        held: None,
+    };
+    let command = Command::Replay {
+        destination: String::from("a"),
+        from: 0,
+        to: 10,
+    };
+    let answer = std::thread::scope(|scope| {
+        let reload = scope.spawn(|| shipper.reload(lanes, PATIENCE));
+        until(&shipper, "no lane", <[_]>::is_empty);
+        let random = SeededRandom::new(9);
+        let ticket =
+            commands::submit(&bench.storage, &random, bench.clock.wall(), "a test", &command).unwrap();
+        let answer = || commands::answer_to(&bench.storage, &ticket).unwrap();
+        // The control thread looks twice in this time.
+        let end = bench.clock.monotonic().plus(2 * REPORT);
+        until(&shipper, "time to look", |_| {
+            answer().is_some() || bench.clock.monotonic() >= end
+        });
+        assert_eq!(answer(), None);
+        door.set(Shut::Open);
+        reload.join().unwrap().unwrap();
+        until(&shipper, "the answer", |_| answer().is_some());
+        answer()
+    });
+    assert!(matches!(answer, Some(Outcome::Done { .. })), "{answer:?}");
+    shipper.stop(PATIENCE);
+}
+
+#[test]
 fn a_destination_that_cannot_be_built_yet_is_held_and_tried_again() {
     let mut bench = Bench::new();
     bench.write(10);

@@ -120,6 +120,20 @@ fn a_token_at_a_url_is_fetched_with_its_headers() {
 }
 
 #[test]
+fn what_a_header_of_the_source_says_is_in_no_error() {
+    let web = Fake::new(|request| {
+        let given = request.headers()["x-auth"].to_str().unwrap();
+        answer(403, &[], &format!("{{\"error\":\"{given} is not welcome\"}}"))
+    });
+    let world = World::new(web, Fake::nobody());
+    let source = json!({ "url": "https://provider.example/token", "headers": { "X-Auth": "hunter2-of-the-provider" } });
+    let error = token(&world.google_with(&external(source)))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("[redacted] is not welcome"), "{error}");
+}
+
+#[test]
 fn federation_can_end_in_a_service_account() {
     let world = World::new(google_apis(), Fake::nobody());
     let path = world.write("subject", "abc");

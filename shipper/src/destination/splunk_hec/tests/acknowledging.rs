@@ -273,6 +273,34 @@ fn a_channel_is_used_again_only_when_nothing_is_open_in_it() {
 }
 
 #[test]
+fn a_channel_in_which_something_may_be_open_is_left_behind() {
+    for (refusal, again) in [
+        (code(400, 6), Again::Used),
+        (code(429, 27), Again::Used),
+        (answer(408, ""), Again::LeftBehind),
+        (code(500, 8), Again::LeftBehind),
+    ] {
+        let status = refusal.status();
+        let world = script(
+            [on(), Scripted::Answer(refusal), takes(0)],
+            acks("\"0\":true"),
+            usize::MAX,
+        );
+        world.send();
+        world.send();
+        let channels = world.channels();
+        let used = channels[1] == channels[2];
+        assert_eq!(used, again == Again::Used, "{status}");
+    }
+}
+
+#[derive(PartialEq)]
+enum Again {
+    Used,
+    LeftBehind,
+}
+
+#[test]
 fn questions_go_the_way_of_their_batch() {
     let mut taken = answer(200, "{\"text\":\"Success\",\"code\":0,\"ackId\":0}");
     for cookie in ["AWSALB=a; Path=/; HttpOnly", "other=b"] {

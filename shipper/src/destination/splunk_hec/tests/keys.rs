@@ -23,6 +23,11 @@ fn keys_that_cannot_be_used_are_named() {
             "query string",
         ),
         (
+            "url = \"https://a.example/services/collector/raw/1.0\"\ntoken = \"t\"",
+            "url",
+            "/services/collector",
+        ),
+        (
             "url = \"https://a.example\"\ntoken = \"env:ABSENT\"",
             "token",
             "ABSENT",
