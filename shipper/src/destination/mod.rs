@@ -41,6 +41,7 @@ pub mod object_name;
 mod permission;
 mod preset;
 mod reply;
+mod retention;
 pub mod s3;
 pub mod splunk_hec;
 pub mod sumo_logic;
