@@ -26,7 +26,7 @@ impl Address {
 
     /// What is known of an object.
     pub(super) fn object(&self, name: &str) -> String {
-        self.api(&format!("/o/{}?fields=metadata", percent_encoded(name)))
+        self.api(&format!("/o/{}?fields=crc32c,metadata", percent_encoded(name)))
     }
 
     /// Which of `permission` we have.

@@ -3,7 +3,8 @@
 //! | answer | meaning |
 //! |---|---|
 //! | 200 that names the object | stored |
-//! | 200 that tells another checksum than was sent, or does not name the object | unclear: sent again under the same name |
+//! | 200 that tells another checksum than was sent | held: what stands at the name is not the batch |
+//! | 200 that does not name the object | unclear: sent again under the same name |
 //! | 412 `conditionNotMet`, 403 where the object is there | the name is taken: see [`Found`] |
 //! | other 412 (a policy of the organisation, of the bucket) | held: bucket |
 //! | 429, `rateLimitExceeded`, `userRateLimitExceeded` | later and slower |
@@ -58,18 +59,25 @@ pub(super) fn decode(config: &Config, name: &str, response: &Response<Vec<u8>>) 
             Outcome::Unavailable { after, reason: said }
         }
         (401 | 403, _) => {
-            let advice = match response.extensions().get::<ClockSkew>() {
-                Some(skew) => skew.explain(),
-                None if error.reason == "insufficientPermissions" => String::from(
+            let skew = response
+                .extensions()
+                .get::<ClockSkew>()
+                .map(|skew| skew.explain());
+            let advice = match &skew {
+                Some(skew) if status == 401 => skew.clone(),
+                _ if error.reason == "insufficientPermissions" => String::from(
                     "the VM's access scopes do not let it write: add devstorage.read_write, or set `credentials_file`",
                 ),
-                None if status == 401 => {
+                _ if status == 401 => {
                     String::from("the token is not accepted: check the credentials, and this host's clock")
                 }
-                None => format!("allow {CREATE} on the bucket {}: {ROLE}", config.address.bucket),
+                _ => format!("allow {CREATE} on the bucket {}: {ROLE}", config.address.bucket),
             };
+            let clock = skew
+                .filter(|_| status == 403)
+                .map_or_else(String::new, |skew| format!("; {skew}"));
             Outcome::Auth {
-                reason: format!("{said} ({advice})"),
+                reason: format!("{said} ({advice}{clock})"),
             }
         }
         (404, _) => held("check `bucket` and `endpoint`: the bucket must be made by you"),
@@ -85,7 +93,9 @@ fn stored(name: &str, response: &Response<Vec<u8>>) -> Outcome {
         reason: reason.to_owned(),
     };
     if response.extensions().get::<Damaged>().is_some() {
-        return unclear("the store tells another checksum than that of what was sent");
+        return Outcome::Taken {
+            reason: String::from("the store tells another checksum than that of what was sent"),
+        };
     }
     let object: Value = serde_json::from_slice(response.body()).unwrap_or_default();
     match object["name"] == *name {

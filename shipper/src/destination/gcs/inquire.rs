@@ -36,9 +36,8 @@ impl Inquire for Gcs {
         if let Some(answer) = answer {
             response.extensions_mut().insert(found(request, answer));
         } else if response.status() == 200
-            && let Some(Crc32c(sent)) = request.extensions().get()
-            && let Ok(stored) = serde_json::from_slice::<Value>(response.body())
-            && stored["crc32c"].as_str().is_some_and(|stored| stored != sent)
+            && let Ok(stored) = serde_json::from_slice(response.body())
+            && is_damaged(request, &stored)
         {
             response.extensions_mut().insert(Damaged);
         }
@@ -60,6 +59,8 @@ fn found(request: &Request<Vec<u8>>, answer: Result<Response<Vec<u8>>, SendError
     };
     match answer.status().as_u16() {
         200 => match serde_json::from_slice::<Value>(answer.body()) {
+            // What it says of itself is ours, and not what it holds.
+            Ok(object) if is_damaged(request, &object) => Found::damaged(),
             Ok(object) => {
                 let stored = object["metadata"][DIGEST].as_str();
                 Found::by_digest(request.extensions().get::<BodyDigest>(), stored)
@@ -75,4 +76,10 @@ fn found(request: &Request<Vec<u8>>, answer: Result<Response<Vec<u8>>, SendError
             why: format!("asked for it, {status} was answered"),
         },
     }
+}
+
+/// Whether the store tells another checksum of the object than that of what is sent.
+fn is_damaged(sent: &Request<Vec<u8>>, object: &Value) -> bool {
+    let sums = (sent.extensions().get(), object["crc32c"].as_str());
+    matches!(sums, (Some(Crc32c(sent)), Some(stored)) if stored != sent)
 }

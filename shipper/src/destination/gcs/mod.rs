@@ -106,9 +106,11 @@ impl Destination for Gcs {
         object::limits(self.config.layout.format)
     }
 
-    /// Of the bucket's URL.
+    /// Of the bucket, and of the server where that is not Google's. By which endpoint of Google's it is reached is no matter.
     fn fingerprint(&self) -> Fingerprint {
-        super::fingerprint(KIND, &[&self.config.address.api("")])
+        let server = self.config.endpoint.as_ref();
+        let server = server.map_or_else(String::new, |endpoint| endpoint.uri().to_string());
+        super::fingerprint(KIND, &[&server, &self.config.address.bucket])
     }
 
     fn body(&self) -> (Format, Compression) {

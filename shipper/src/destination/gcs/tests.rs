@@ -425,7 +425,7 @@ fn an_object_is_stored_when_the_answer_names_it() {
             Class::Stored,
         ),
         (json!({"name": name, "generation": "1"}), Class::Stored),
-        (json!({"name": name, "crc32c": "AAAAAA=="}), Class::Unclear),
+        (json!({"name": name, "crc32c": "AAAAAA=="}), Class::Taken),
         (json!({"name": "other", "crc32c": crc}), Class::Unclear),
     ] {
         let (outcome, sent) = send(&gcs, vec![Step::Answer(answered(&answer))]);
@@ -435,7 +435,7 @@ fn an_object_is_stored_when_the_answer_names_it() {
     let damaged = with(answered(&json!({"name": name})), Damaged);
     assert_eq!(
         contract::class(&decode::decode(&gcs.config, &name, &damaged)),
-        Class::Unclear
+        Class::Taken
     );
 }
 
@@ -454,8 +454,16 @@ fn a_name_that_is_taken_is_looked_at() {
         ))
     };
     let known = |metadata: Value| Step::Answer(answered(&json!({ "metadata": metadata })));
+    let crc = parts(&encode(&gcs).0).0["crc32c"].clone();
+    let holding = |metadata: Value, crc: &Value| {
+        Step::Answer(answered(&json!({ "metadata": metadata, "crc32c": crc })))
+    };
     for (first, look, class) in [
         (412, known(ours.clone()), Class::Stored),
+        (412, holding(ours.clone(), &crc), Class::Stored),
+        // What it says of itself came with it; what the store tells of its bytes did not.
+        (412, holding(ours.clone(), &json!("AAAAAA==")), Class::Taken),
+        (403, holding(ours.clone(), &json!("AAAAAA==")), Class::Taken),
         (403, known(ours.clone()), Class::Stored),
         (412, known(json!({"auditship-sha256": "00"})), Class::Taken),
         (412, Step::Answer(answered(&json!({}))), Class::Taken),
@@ -472,7 +480,7 @@ fn a_name_that_is_taken_is_looked_at() {
         assert_eq!(sent[1].method(), Method::GET);
         assert_eq!(
             sent[1].uri().to_string(),
-            format!("https://storage.googleapis.com/storage/v1/b/audit-logs/o/{name}?fields=metadata")
+            format!("https://storage.googleapis.com/storage/v1/b/audit-logs/o/{name}?fields=crc32c,metadata")
         );
     }
 }
@@ -536,6 +544,15 @@ fn a_refusal_says_what_to_do() {
                 },
             ),
             "this host's clock is 120 min ahead of",
+        ),
+        (
+            with(
+                refused(403, "forbidden"),
+                ClockSkew {
+                    ahead: 180_000_000_000,
+                },
+            ),
+            "roles/storage.objectCreator; this host's clock is 3 min behind",
         ),
         (refused(403, "insufficientPermissions"), "access scopes"),
         (refused(401, "authError"), "the token is not accepted"),

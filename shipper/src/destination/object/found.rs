@@ -46,6 +46,13 @@ impl Found {
         }
     }
 
+    /// When the store tells another checksum of it than that of what was sent.
+    pub(in crate::destination) fn damaged() -> Self {
+        Self::Other {
+            what: String::from("its bytes are not those that were sent: the store tells another checksum"),
+        }
+    }
+
     /// When looking got no answer.
     pub(in crate::destination) fn unanswered(error: &SendError) -> Self {
         Self::Later {

@@ -3,7 +3,8 @@
 //! | answer | meaning |
 //! |---|---|
 //! | 200 with an `ETag` | stored |
-//! | 200 that tells another checksum than was sent, or has no `ETag` | unclear: sent again under the same name |
+//! | 200 that tells another checksum than was sent | held: what stands at the name is not the batch |
+//! | 200 without an `ETag` | unclear: sent again under the same name |
 //! | 412 | the name is taken: see [`Found`] |
 //! | 409 `ConditionalRequestConflict`, `OperationAborted` | nothing landed: sent again |
 //! | 301, 302, 307, 308, `AuthorizationHeaderMalformed`, `IllegalLocationConstraintException` | held: another region, which is named |
@@ -94,7 +95,9 @@ fn stored(response: &Response<Vec<u8>>) -> Outcome {
         reason: reason.to_owned(),
     };
     if response.extensions().get::<Damaged>().is_some() {
-        return unclear("the store tells another checksum than that of what was sent");
+        return Outcome::Taken {
+            reason: String::from("the store tells another checksum than that of what was sent"),
+        };
     }
     match response.headers().contains_key(::http::header::ETAG) {
         true => Outcome::Stored,
@@ -138,7 +141,13 @@ fn elsewhere(config: &Config, response: &Response<Vec<u8>>, code: &str) -> Optio
 /// What to do about a refusal.
 fn advice(config: &Config, response: &Response<Vec<u8>>, code: &str) -> String {
     if let Some(skew) = response.extensions().get::<ClockSkew>() {
-        return skew.explain();
+        return match code {
+            "AccessDenied" => {
+                let denied = permission::advice(config, &error_message(response));
+                format!("{denied}; {}", skew.explain())
+            }
+            _ => skew.explain(),
+        };
     }
     match code {
         "RequestTimeTooSkewed" | "RequestExpired" => {

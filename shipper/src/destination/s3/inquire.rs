@@ -30,6 +30,9 @@ impl Inquire for S3 {
             _ => return None,
         };
         let mut question = Request::head(url);
+        if response.status() == 412 {
+            question = question.header("x-amz-checksum-mode", "ENABLED");
+        }
         if let Some((name, value)) = owner(&self.config) {
             question = question.header(name, value);
         }
@@ -52,11 +55,7 @@ impl Inquire for S3 {
             if let Some(region) = region(response).or(told) {
                 response.extensions_mut().insert(Region(region));
             }
-        } else if status == 200
-            && let (Some(sent), Some(stored)) =
-                (request.headers().get(SHA256), response.headers().get(SHA256))
-            && sent != stored
-        {
+        } else if status == 200 && is_damaged(request, response) {
             response.extensions_mut().insert(Damaged);
         }
     }
@@ -68,6 +67,8 @@ fn found(request: &Request<Vec<u8>>, answer: Result<Response<Vec<u8>>, SendError
         Err(error) => return Found::unanswered(&error),
     };
     match answer.status().as_u16() {
+        // What it says of itself is ours, and not what it holds.
+        200 if is_damaged(request, &answer) => Found::damaged(),
         200 => {
             let stored = answer.headers().get(format!("x-amz-meta-{DIGEST}"));
             let stored = stored.and_then(|value| value.to_str().ok());
@@ -80,6 +81,12 @@ fn found(request: &Request<Vec<u8>>, answer: Result<Response<Vec<u8>>, SendError
             why: format!("HEAD was answered with {status}"),
         },
     }
+}
+
+/// Whether the store tells another checksum than that of what is sent.
+fn is_damaged(sent: &Request<Vec<u8>>, told: &Response<Vec<u8>>) -> bool {
+    let sums = (sent.headers().get(SHA256), told.headers().get(SHA256));
+    matches!(sums, (Some(sent), Some(stored)) if sent != stored)
 }
 
 /// The region that an answer names. What is no name of a region is not passed on.

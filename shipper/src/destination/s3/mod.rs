@@ -101,9 +101,12 @@ impl Destination for S3 {
         object::limits(self.config.layout.format)
     }
 
-    /// Of the bucket's URL, which has endpoint, region and bucket in it.
+    /// Of the bucket and of where there is only one of its name: the partition, or another maker's server. By which of its
+    /// URLs it is reached is no matter.
     fn fingerprint(&self) -> Fingerprint {
-        super::fingerprint(KIND, &[self.config.address.bucket()])
+        let Config { bucket, aws, .. } = &self.config;
+        let place = aws.endpoint.as_ref().map(|endpoint| endpoint.uri().to_string());
+        super::fingerprint(KIND, &[place.as_deref().unwrap_or(aws.partition.name), bucket])
     }
 
     fn body(&self) -> (Format, Compression) {

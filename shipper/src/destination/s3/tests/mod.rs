@@ -90,7 +90,7 @@ fn answers() -> Vec<(Response<Vec<u8>>, u32, Class)> {
     let why = || String::from("why");
     let told = [
         (created(), Class::Stored),
-        (with(created(), Damaged), Class::Unclear),
+        (with(created(), Damaged), Class::Taken),
         (answer(200, ""), Class::Unclear),
         (answer(412, "PreconditionFailed"), Class::Exists),
         (with(answer(412, ""), Found::Same), Class::Stored),

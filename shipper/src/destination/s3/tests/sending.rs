@@ -99,6 +99,32 @@ fn a_name_that_is_taken_is_looked_at() {
     }
 }
 
+/// What an object says of itself came with it; what the store tells of its bytes did not.
+#[test]
+fn a_name_that_has_other_bytes_is_not_this_batch_whatever_its_metadata_says() {
+    let put = encode(&s3(""));
+    let header = |name: &str| put.headers()[name].to_str().unwrap().to_owned();
+    let (digest, sum) = (
+        header("x-amz-meta-auditship-sha256"),
+        header("x-amz-checksum-sha256"),
+    );
+    for (stored, class) in [(sum.as_str(), Class::Stored), ("AAAA", Class::Taken)] {
+        let told = [
+            ("x-amz-meta-auditship-sha256", digest.as_str()),
+            ("x-amz-checksum-sha256", stored),
+        ];
+        let (outcome, sent) = send(
+            &s3(""),
+            vec![
+                Step::Answer(answer(412, "PreconditionFailed")),
+                headed(200, &told),
+            ],
+        );
+        assert_eq!(contract::class(&outcome), class, "{outcome:?}");
+        assert_eq!(sent[1].headers()["x-amz-checksum-mode"], "ENABLED");
+    }
+}
+
 #[test]
 fn another_region_is_named_whoever_tells_it() {
     let right = [("x-amz-bucket-region", "us-west-2")];
@@ -146,7 +172,7 @@ fn a_checksum_that_is_not_ours_is_not_stored() {
         .to_str()
         .unwrap()
         .to_owned();
-    for (stored, class) in [(ours.as_str(), Class::Stored), ("AAAA", Class::Unclear)] {
+    for (stored, class) in [(ours.as_str(), Class::Stored), ("AAAA", Class::Taken)] {
         let step = headed(200, &[("etag", "\"0\""), ("x-amz-checksum-sha256", stored)]);
         let (outcome, _) = send(&s3(""), vec![step]);
         assert_eq!(contract::class(&outcome), class, "{outcome:?}");
@@ -173,6 +199,24 @@ fn a_refusal_says_what_to_do() {
         (
             skewed,
             "this host's clock is 20 min behind the receiver's: set it right (NTP)",
+        ),
+        (
+            with(
+                denied("Access Denied"),
+                ClockSkew {
+                    ahead: 180_000_000_000,
+                },
+            ),
+            "allow s3:PutObject on arn:aws:s3:::audit-logs/audit/*",
+        ),
+        (
+            with(
+                denied("Access Denied"),
+                ClockSkew {
+                    ahead: 180_000_000_000,
+                },
+            ),
+            "; this host's clock is 3 min behind",
         ),
         (answer(403, "SignatureDoesNotMatch"), "secret access key"),
         (answer(403, "InvalidAccessKeyId"), "access key id does not exist"),
