@@ -273,6 +273,15 @@ struct Receiver {
 
 impl Receiver {
     fn answering(status: u16) -> Self {
+        Self::start(status, None)
+    }
+
+    /// Refuses what has `poison` in it.
+    fn refusing(poison: &'static str) -> Self {
+        Self::start(200, Some(poison))
+    }
+
+    fn start(status: u16, poison: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let status = Arc::new(AtomicU16::new(status));
@@ -296,12 +305,13 @@ impl Receiver {
                 if reader.read_exact(&mut body).is_err() {
                     continue;
                 }
-                let code = answer.load(Ordering::SeqCst);
+                let body = String::from_utf8(body).expect("text");
+                let code = match poison {
+                    Some(poison) if body.contains(poison) => 400,
+                    _ => answer.load(Ordering::SeqCst),
+                };
                 if code == 200 {
-                    bodies
-                        .lock()
-                        .expect("held")
-                        .push(String::from_utf8(body).expect("text"));
+                    bodies.lock().expect("held").push(body);
                 }
                 let response = format!("HTTP/1.1 {code} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
                 let _ = reader.get_mut().write_all(response.as_bytes());
@@ -358,6 +368,44 @@ fn an_endpoint_that_refuses_us_loses_nothing() {
     );
     assert_eq!(taken.code, 0, "{taken:?}");
     assert_eq!(receiver.lines(), 50);
+}
+
+#[test]
+fn a_spool_is_for_one_target() {
+    let dir = Dir::new();
+    let (first, second) = (Receiver::answering(200), Receiver::answering(200));
+    let file = dir.write("a.ndjson", &records(0..20));
+    assert_eq!(dir.ship(&file, &first.url(), &[]).code, 0);
+    let other = dir.ship(&file, &second.url(), &[]);
+    assert_eq!((other.code, other.stdout.as_str()), (3, ""), "{other:?}");
+    assert!(
+        other.stderr.contains("is the spool of another target") && other.stderr.contains("--spool"),
+        "{other:?}"
+    );
+    assert_eq!((first.lines(), second.lines()), (20, 0));
+    assert_eq!(dir.ship(&file, &first.url(), &[]).code, 0);
+    assert_eq!(first.lines(), 20);
+}
+
+#[test]
+fn a_record_that_was_refused_is_not_forgotten_by_the_next_run() {
+    let dir = Dir::new();
+    let receiver = Receiver::refusing("\"n\":13,");
+    let file = dir.write("a.ndjson", &records(0..50));
+    for delivered in [49, 0] {
+        let outcome = dir.ship(&file, &receiver.url(), &[]);
+        assert_eq!(outcome.code, 1, "{outcome:?}");
+        assert!(
+            outcome.stdout.contains(&format!("{delivered} delivered")),
+            "{outcome:?}"
+        );
+        assert!(
+            outcome
+                .stderr
+                .contains("1 record was refused: `auditship dead-letter list"),
+            "{outcome:?}"
+        );
+    }
 }
 
 /// "Ship again" is what the message says: what an earlier run was refused for is not held against the next one.
@@ -481,6 +529,10 @@ mod daemon {
         });
 
         dir.write("auditship.toml", "[spool]\npath = \"relative\"\n");
+        signal(&daemon.child, Signal::HUP);
+        daemon.says("not reloaded: ");
+        // What is no TOML may concern any destination: none of them stops for it.
+        dir.write("auditship.toml", &format!("{}foo = [\n", toml(&dir, "one")));
         signal(&daemon.child, Signal::HUP);
         daemon.says("not reloaded: ");
         dir.write("auditship.toml", &toml(&dir, "two"));

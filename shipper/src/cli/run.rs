@@ -114,13 +114,17 @@ impl Run {
                 if signal != SIGHUP {
                     return Ok(None);
                 }
-                *config = self.load(environment, Strictness::Strict)?;
+                match self.load(environment, Strictness::Strict) {
+                    Ok(next) => *config = next,
+                    Err(failure) => message(format_args!("not reloaded: {failure}")),
+                }
+                said = false;
             }
         }
     }
 
     fn reload(&self, config: &mut Config, shipper: &Shipper, environment: &Environment) {
-        let next = match self.load(environment, Strictness::HoldDestinations) {
+        let next = match self.load(environment, Strictness::HoldBlocks) {
             Ok(next) => next,
             Err(failure) => return message(format_args!("not reloaded: {failure}")),
         };
@@ -174,12 +178,8 @@ fn spool_at(config: &Config) -> Result<Option<Arc<dyn Storage>>, Failure> {
 }
 
 fn names(config: &Config) -> String {
-    let destinations = config
-        .destinations
-        .iter()
-        .map(|destination| destination.id.as_str());
-    let held = config.held.iter().filter_map(|held| held.id.as_deref());
-    let all: Vec<&str> = destinations.chain(held).collect();
+    let destinations = config.destinations.iter();
+    let all: Vec<&str> = destinations.map(|destination| destination.id.as_str()).collect();
     if all.is_empty() {
         "no destination".to_owned()
     } else {

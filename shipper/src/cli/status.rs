@@ -189,8 +189,12 @@ fn state(view: &DestinationView) -> String {
 /// The reason, where there is one.
 fn why(view: &DestinationView) -> Option<String> {
     if view.standing == Standing::Unconfigured {
+        let kept = match view.pending() {
+            0 => "what it has got is remembered",
+            _ => "its pending records are kept all the same",
+        };
         return Some(format!(
-            "it is no longer configured, and its pending records are kept all the same; `auditship forget {}` gives them up",
+            "it is no longer configured, and {kept}; `auditship forget {}` gives that up",
             view.status.id
         ));
     }

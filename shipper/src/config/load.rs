@@ -75,7 +75,7 @@ impl Config {
         let mut document = match read(path) {
             Ok(text) => Document::of_toml(&text, &Place::of(&file.value)),
             // Only who knows the spool can go on without the file.
-            Err(error) if strictness == Strictness::Strict || !stanza::has_spool(properties) => {
+            Err(error) if strictness != Strictness::HoldDestinations || !stanza::has_spool(properties) => {
                 return Err(error.into());
             }
             Err(error) => Document::unreadable(error, &Place::of(&file.value)),

@@ -257,4 +257,7 @@ pub enum Strictness {
     /// The destination is held and everything is spooled: for a hot reload, where a failed start ends the host. What
     /// concerns the spool itself (its path, id, exclusion) is an error all the same.
     HoldDestinations,
+    /// A destination is held for what is wrong in its own block; everything else is an error: for a reload that may be
+    /// left undone.
+    HoldBlocks,
 }

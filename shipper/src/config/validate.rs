@@ -66,6 +66,7 @@ pub(crate) fn validate(
                     .flat_map(|held| held.error.iter().cloned().collect::<Vec<_>>()),
             );
         }
+        Strictness::HoldBlocks => of_spool.extend(of_destinations),
         // What cannot be laid at one destination's door holds them all: nobody can say which it was meant for.
         Strictness::HoldDestinations => {
             if let Err(error) = ConfigErrors::of(of_destinations) {

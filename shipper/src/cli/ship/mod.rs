@@ -91,6 +91,7 @@ impl Ship {
         let interrupted = outside::interruption()?;
         let storage =
             open_directory(&config.spool.path).map_err(|error| Failure::Spool(error.to_string()))?;
+        target::check_alone(&*storage, &config)?;
         let instance = Instance::start_in(
             Arc::clone(&storage),
             &config,
@@ -117,14 +118,16 @@ impl Ship {
         } = shipping;
         progress.clear();
         let sums = Sums::of(&instance).since(&before);
+        let refused = sums::destination(&instance).map_or(0, |status| status.dead_letters.count);
         instance.stop(PATIENCE);
-        self.conclude(end, &sums, &config, output)
+        self.conclude(end, &sums, refused, &config, output)
     }
 
     fn conclude(
         &self,
         end: End,
         sums: &Sums,
+        refused: u64,
         config: &Config,
         output: &mut Output<'_>,
     ) -> Result<Exit, Failure> {
@@ -135,7 +138,7 @@ impl Ship {
             output.line(sums)?;
         }
         let left = counted(sums.pending, "record waits", "records wait");
-        let is_whole = matches!(end, End::Delivered) && sums.is_all_delivered();
+        let is_whole = matches!(end, End::Delivered) && sums.is_all_delivered() && refused == 0;
         match end {
             End::Delivered => {}
             End::Interrupted(trouble) => {
@@ -152,8 +155,9 @@ impl Ship {
                 "{pieces} of the input could not be read: `auditship quarantine list --spool {spool}`"
             ));
         }
-        if sums.dead_lettered > 0 {
-            let refused = counted(sums.dead_lettered, "record was", "records were");
+        // Those of earlier runs too: they are not where they were to go.
+        if refused > 0 {
+            let refused = counted(refused, "record was", "records were");
             super::message(format_args!(
                 "{refused} refused: `auditship dead-letter list --spool {spool}`"
             ));

@@ -8,6 +8,8 @@ use crate::cli::exit::Failure;
 use crate::cli::spool::file_failure;
 use crate::config::stanza::Property;
 use crate::config::{Config, Environment, Place, Strictness};
+use crate::spool::cursor;
+use crate::spool::storage::Storage;
 
 /// `KEY=VALUE`.
 pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
@@ -40,11 +42,17 @@ pub(super) fn config(
         let destination = vec![("destination", "file"), ("path", directory_path.as_str())];
         (directory_path.clone(), destination)
     };
+    let identity = identity(&target, with);
     let spool = match spool {
         Some(path) => std::path::absolute(path).map_err(|error| file_failure(path, &error))?,
-        None => default_spool(&target, environment)?,
+        None => default_spool(&identity, environment)?,
     };
-    let mut properties = vec![property("spool", &text(&spool)?), property("id", "ship")];
+    let kind = destination.first().map_or("", |(_, kind)| kind).replace('_', "-");
+    let mut properties = vec![
+        property("spool", &text(&spool)?),
+        property("id", "ship"),
+        property("destination_id", &format!("{kind}-{}", &identity[..8])),
+    ];
     properties.extend(destination.iter().map(|(key, value)| property(key, value)));
     properties.extend(with.iter().map(|(key, value)| property(key, value)));
     Ok(Config::from_properties(
@@ -53,6 +61,30 @@ pub(super) fn config(
         environment,
         Strictness::Strict,
     )?)
+}
+
+/// Tells one target from another: what is at one is not at the other.
+fn identity(target: &str, with: &[(String, String)]) -> String {
+    let mut place = target.to_owned();
+    for key in ["endpoint", "prefix"] {
+        let given = with.iter().filter(|(name, _)| name.eq_ignore_ascii_case(key));
+        place.extend(given.map(|(_, value)| format!("\n{key}={value}")));
+    }
+    blake3::hash(place.as_bytes()).to_hex().to_string()
+}
+
+/// Refuses a spool from which records went to another target: it knows them, so they would never go to this one.
+pub(super) fn check_alone(storage: &dyn Storage, config: &Config) -> Result<(), Failure> {
+    let spool = config.spool.path.display();
+    let cursors = cursor::peek_all(storage).map_err(|error| Failure::Spool(format!("{spool}: {error}")))?;
+    let ours = |id: &str| config.destinations.iter().any(|destination| destination.id == id);
+    match cursors.iter().find(|(id, _)| !ours(id)) {
+        Some((other, _)) => Err(Failure::Config(format!(
+            "{spool} is the spool of another target (`{other}`), and what came in for that would not go to this one: give \
+             this one a spool of its own with --spool DIR"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The keys of an object store: `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`, `azblob://ACCOUNT/CONTAINER/PREFIX`.
@@ -91,6 +123,8 @@ fn directory(to: &str) -> Result<PathBuf, Failure> {
         ));
     }
     let path = std::path::absolute(to).map_err(|error| wrong(&error.to_string()))?;
+    // Without a slash at its end, which makes no other directory of it.
+    let path: PathBuf = path.components().collect();
     if path.metadata().is_ok_and(|metadata| !metadata.is_dir()) {
         return Err(wrong(
             "is not a directory: records are written into files of a directory",
@@ -112,7 +146,7 @@ fn text(path: &Path) -> Result<String, Failure> {
 }
 
 /// One spool for each target, so that what waits for one never goes to another.
-fn default_spool(target: &str, environment: &Environment) -> Result<PathBuf, Failure> {
+fn default_spool(identity: &str, environment: &Environment) -> Result<PathBuf, Failure> {
     let absolute = |name| {
         environment
             .filled(name)
@@ -125,8 +159,7 @@ fn default_spool(target: &str, environment: &Environment) -> Result<PathBuf, Fai
             "there is no $HOME to keep a spool in: give one with --spool DIR".to_owned(),
         ));
     };
-    let name = blake3::hash(target.as_bytes()).to_hex();
-    Ok(state.join("auditship").join(format!("ship-{}", &name[..12])))
+    Ok(state.join("auditship").join(format!("ship-{}", &identity[..12])))
 }
 
 /// Makes the folders above the spool, for the owner only.
@@ -148,18 +181,36 @@ mod tests {
     #[test]
     fn each_target_has_its_own_spool() {
         let environment = Environment::from([("HOME", "/home/a"), ("XDG_STATE_HOME", "relative")]);
-        let one = default_spool("/srv/audit", &environment).expect("a home");
-        let other = default_spool("/srv/other", &environment).expect("a home");
+        let spool = |to: &str, with: &[(&str, &str)]| {
+            let with: Vec<_> = with
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect();
+            config(to, &with, None, &environment)
+                .expect("a target")
+                .spool
+                .path
+        };
+        let one = spool("/srv/audit", &[]);
         assert!(one.starts_with("/home/a/.local/state/auditship"), "{one:?}");
-        assert_ne!(one, other);
+        assert_eq!(one, spool("/srv/audit/", &[("compression", "zstd")]));
+        assert_ne!(one, spool("/srv/other", &[]));
+        let at = |endpoint| {
+            spool(
+                "s3://bucket",
+                &[("region", "eu-central-1"), ("endpoint", endpoint)],
+            )
+        };
+        assert_eq!(at("https://a.example"), at("https://a.example"));
+        assert_ne!(at("https://a.example"), at("https://b.example"));
         let environment = Environment::from([("HOME", "/home/a"), ("XDG_STATE_HOME", "/state")]);
         assert!(
-            default_spool("/srv/audit", &environment)
+            default_spool(&identity("/srv/audit", &[]), &environment)
                 .expect("a state")
                 .starts_with("/state/auditship")
         );
         assert_eq!(
-            default_spool("/x", &Environment::empty()).map_err(|failure| failure.code()),
+            default_spool(&identity("/x", &[]), &Environment::empty()).map_err(|failure| failure.code()),
             Err(3)
         );
     }
@@ -176,7 +227,8 @@ mod tests {
             let [only] = config.destinations.as_slice() else {
                 return Err("not one destination".to_owned());
             };
-            Ok((config.spool.id, only.id.clone(), only.kind.kind()))
+            let (name, _) = only.id.rsplit_once('-').unwrap_or_default();
+            Ok((config.spool.id, name.to_owned(), only.kind.kind()))
         };
         let ok = |kind: &'static str| Ok(("ship".to_owned(), kind.replace('_', "-"), kind));
         assert_eq!(kind("/srv/audit", &[("compression", "zstd")]), ok("file"));

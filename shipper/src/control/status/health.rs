@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::merge::{DestinationView, Life, Status, Vantage};
+use super::merge::{DestinationView, Life, Standing, Status, Vantage};
 use super::snapshot::{Activity, Intake};
 use super::{Role, Snapshot};
 use crate::spool::cursor::HoldKind;
@@ -46,6 +46,13 @@ pub enum Alarm {
         kind: HoldKind,
         /// Why, and what to do.
         reason: String,
+    },
+    /// Records wait for a destination that is no longer configured.
+    Unconfigured {
+        /// Which.
+        destination: String,
+        /// How many.
+        pending: u64,
     },
     /// Records wait for a destination and no shipper runs.
     NoShipper {
@@ -128,6 +135,11 @@ impl fmt::Display for Alarm {
                     since.to_rfc3339()
                 )
             }
+            Self::Unconfigured { destination, pending } => write!(
+                f,
+                "{pending} records wait for {destination}, which is no longer configured: configure it again, or \
+                 `auditship forget {destination}` gives them up"
+            ),
             Self::Unreadable { reason } => f.write_str(reason),
         }
     }
@@ -193,6 +205,10 @@ fn silence<S: Snapshot>(now: Timestamp, life: Life, snapshot: Option<&S>) -> Opt
 
 fn alarm_of(view: &DestinationView, now: Timestamp) -> Option<Alarm> {
     let status = &view.status;
+    if view.standing == Standing::Unconfigured {
+        let (destination, pending) = (status.id.clone(), view.pending());
+        return (pending > 0).then_some(Alarm::Unconfigured { destination, pending });
+    }
     if let Activity::Held { kind, reason, .. } = &status.activity {
         return Some(Alarm::Held {
             destination: status.id.clone(),

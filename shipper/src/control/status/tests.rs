@@ -205,6 +205,27 @@ fn red_when_nothing_moves() {
 }
 
 #[test]
+fn red_when_records_wait_for_what_is_no_longer_configured() {
+    let found = |settled| {
+        alarms(|sources| {
+            let peek = cursor::Peek {
+                destination: "old".to_owned(),
+                spool: SPOOL,
+                state: cursor::State::starting_at(settled),
+            };
+            sources.cursors.push(("old".to_owned(), Ok(peek)));
+            sources.head = Some(head(10));
+        })
+    };
+    let expected = Alarm::Unconfigured {
+        destination: "old".to_owned(),
+        pending: 6,
+    };
+    assert_eq!(found(4), [expected]);
+    assert_eq!(found(10), []);
+}
+
+#[test]
 fn red_when_held_full_undecodable_or_silent() {
     let hold = Activity::Held {
         kind: HoldKind::Auth,
