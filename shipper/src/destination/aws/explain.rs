@@ -26,8 +26,14 @@ pub(in crate::destination) fn who(
     code: &str,
     denied: impl FnOnce() -> String,
 ) -> String {
-    if let Some(skew) = response.extensions().get::<ClockSkew>() {
-        return skew.explain();
+    let skew = response.extensions().get::<ClockSkew>();
+    match (code, skew) {
+        // Requests are signed by the service's clock then: it is not the cause, and still to be set right.
+        ("AccessDenied" | "AccessDeniedException", Some(skew)) => {
+            return format!("{}; {}", denied(), skew.explain());
+        }
+        (_, Some(skew)) => return skew.explain(),
+        (_, None) => {}
     }
     match code {
         "AccessDenied" | "AccessDeniedException" => denied(),

@@ -52,6 +52,10 @@ pub struct RawConfig {
 pub struct Config {
     pub(super) group: String,
     pub(super) stream: String,
+    /// The group on any host of a fleet, with `*` where it is another on each.
+    pub(super) group_anywhere: String,
+    /// The stream, likewise.
+    pub(super) stream_anywhere: String,
     /// How a missing group is created; `None`: not at all.
     pub(super) creation: Option<Creation>,
     pub(super) too_old: TooOld,
@@ -117,8 +121,10 @@ impl RawConfig {
             key: "log_group_name",
             expected: "the log group, as `/audit/production`",
         })?;
+        let group_anywhere = template::anywhere(group);
         let group = named("log_group_name", group, environment, group_problem)?;
         let stream = self.log_stream_name.as_deref().unwrap_or("{hostname}");
+        let stream_anywhere = template::anywhere(stream);
         let stream = named("log_stream_name", stream, environment, stream_problem)?;
         let compression = match Compression::from_name(self.compression.as_deref().unwrap_or("none"))? {
             Compression::Zstd => {
@@ -134,6 +140,8 @@ impl RawConfig {
         Ok(Config {
             group,
             stream,
+            group_anywhere,
+            stream_anywhere,
             creation,
             too_old: too_old(self.too_old.as_deref().unwrap_or("dead_letter"))?,
             max_event_bytes: max_event_bytes(self.max_event_bytes)?,

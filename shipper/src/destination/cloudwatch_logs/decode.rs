@@ -262,6 +262,12 @@ fn refused(
         ErrorClass::Auth => Outcome::Auth {
             reason: hint(&who(response, &code, || denied(config, operation))),
         },
+        ErrorClass::Other if batch.records.len() == 1 && is_event_too_large(&message) => {
+            Outcome::Verdicts(vec![Verdict::Rejected {
+                reason: hint("set `max_event_bytes` to what this region takes"),
+                code,
+            }])
+        }
         ErrorClass::Other => other(operation, &code, &message, status, reason),
     }
 }
@@ -292,6 +298,11 @@ fn other(operation: Option<Operation>, code: &str, message: &str, status: u16, r
 /// of its events.
 fn is_upload_too_large(message: &str) -> bool {
     message.to_ascii_lowercase().contains("upload too large")
+}
+
+/// It says so of a record that is alone in its request: no other can be meant.
+fn is_event_too_large(message: &str) -> bool {
+    message.to_ascii_lowercase().contains("log event too large")
 }
 
 /// Which of the two is missing, and what to do.

@@ -169,12 +169,13 @@ impl Destination for CloudWatchLogs {
 }
 
 impl Config {
-    /// Account numbers are not known from a configuration.
+    /// Account numbers are not known from a configuration. One policy is for a fleet: what is another on each host is `*`.
     fn statements(&self) -> Vec<AwsStatement> {
-        let group = self
-            .aws
-            .arn(&format!("logs:{}:*:log-group:{}", self.aws.region, self.group));
-        let stream = format!("{group}:log-stream:{}", self.stream);
+        let group = self.aws.arn(&format!(
+            "logs:{}:*:log-group:{}",
+            self.aws.region, self.group_anywhere
+        ));
+        let stream = format!("{group}:log-stream:{}", self.stream_anywhere);
         let mut statements = vec![
             AwsStatement {
                 sid: "AuditshipPut",

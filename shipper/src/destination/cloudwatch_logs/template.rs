@@ -56,6 +56,19 @@ pub(super) fn fill(template: &str, environment: &Environment) -> Result<String, 
     Ok(filled)
 }
 
+/// `template`, which can be filled in, with `*` for each placeholder: what it is on any host, as policies say it.
+pub(super) fn anywhere(template: &str) -> String {
+    let mut filled = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before.strip_suffix('$').unwrap_or(before));
+        filled.push('*');
+        rest = after.split_once('}').map_or("", |(_, after)| after);
+    }
+    filled.push_str(rest);
+    filled
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +85,13 @@ mod tests {
             ("a$b}", "a$b}"),
         ] {
             assert_eq!(fill(template).as_deref(), Ok(filled), "{template}");
+        }
+        for (template, widened) in [
+            ("plain", "plain"),
+            ("/audit/${hostname}.x", "/audit/*.x"),
+            ("{env:INSTANCE}-{hostname}", "*-*"),
+        ] {
+            assert_eq!(anywhere(template), widened);
         }
         assert_eq!(fill("a{hostname"), Err(TemplateError::Unclosed));
         assert_eq!(

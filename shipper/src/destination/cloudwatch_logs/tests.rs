@@ -312,7 +312,10 @@ fn permissions_are_the_least() {
             .collect::<Vec<_>>(),
         other => panic!("{other:?}"),
     };
-    let put = (vec!["logs:PutLogEvents"], vec![format!("{arn}:log-stream:web-1")]);
+    // One policy for a fleet, in which each host has a stream of its own.
+    let named = (vec!["logs:PutLogEvents"], vec![format!("{arn}:log-stream:one")]);
+    assert_eq!(statements("log_stream_name = \"one\"")[0], named);
+    let put = (vec!["logs:PutLogEvents"], vec![format!("{arn}:log-stream:*")]);
     let stream = (vec!["logs:CreateLogStream"], vec![format!("{arn}:*")]);
     assert_eq!(statements(""), [put.clone(), stream.clone()]);
     let group = |actions: &[&'static str]| (actions.to_vec(), vec![arn.to_owned(), format!("{arn}:*")]);

@@ -114,15 +114,6 @@ pub(super) fn classes() -> Vec<(Response<Vec<u8>>, u32, Class)> {
             aws(
                 400,
                 "InvalidParameterException",
-                "Log event too large: 262146 bytes exceeds limit of 262144",
-            ),
-            0,
-            Class::Refused,
-        ),
-        (
-            aws(
-                400,
-                "InvalidParameterException",
                 "Upload too large: 1048584 bytes exceeds limit of 1048576",
             ),
             0,
@@ -133,6 +124,15 @@ pub(super) fn classes() -> Vec<(Response<Vec<u8>>, u32, Class)> {
                 400,
                 "InvalidParameterException",
                 "Log events in a single PutLogEvents request must be in chronological order.",
+            ),
+            0,
+            Class::Refused,
+        ),
+        (
+            aws(
+                400,
+                "InvalidParameterException",
+                "Log event too large: 262146 bytes exceeds limit of 262144",
             ),
             0,
             Class::Refused,
@@ -282,11 +282,29 @@ fn verdicts(keys: &str, times: &[i64], info: &str) -> Vec<Option<String>> {
             .map(|verdict| match verdict {
                 Verdict::Stored => None,
                 Verdict::Rejected { code, .. } => Some(code),
-                Verdict::Retry { .. } => panic!("nothing of a 200 is to be tried again"),
+                other => panic!("{other:?} of a 200"),
             })
             .collect(),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn an_event_that_is_too_large_for_its_region_is_meant_when_it_is_alone() {
+    let rows = Rows::new([(10, "{}")]);
+    let attempt = attempt(0);
+    let batch = Batch {
+        records: &rows.records(),
+        attempt: &attempt,
+    };
+    let said = "Log event too large: 262146 bytes exceeds limit of 262144";
+    let outcome = cloudwatch("").decode(&batch, &aws(400, "InvalidParameterException", said));
+    assert!(
+        matches!(&outcome, Outcome::Verdicts(verdicts)
+            if matches!(&verdicts[..], [Verdict::Rejected { reason, .. }]
+                if reason.contains("262144") && reason.contains("`max_event_bytes`"))),
+        "{outcome:?}"
+    );
 }
 
 #[test]
@@ -386,6 +404,13 @@ fn a_reason_says_what_to_do() {
         });
         response
     };
+    let denied_beside_a_skew = {
+        let mut response = aws(400, "AccessDeniedException", "is not authorized");
+        response.extensions_mut().insert(ClockSkew {
+            ahead: 180_000_000_000,
+        });
+        response
+    };
     let creating = Asked::Instead(Operation::CreateLogGroup);
     for (answer, said) in [
         (
@@ -403,13 +428,17 @@ fn a_reason_says_what_to_do() {
                 "User: arn:aws:iam::1:user/a is not authorized",
             ),
             "allow {\"Action\":\"logs:PutLogEvents\",\"Effect\":\"Allow\",\
-             \"Resource\":\"arn:aws:logs:eu-central-1:*:log-group:/audit/x:log-stream:web-1\"}",
+             \"Resource\":\"arn:aws:logs:eu-central-1:*:log-group:/audit/x:log-stream:*\"}",
         ),
         (
             to(creating, aws(400, "AccessDeniedException", "no")),
             "CreateLogGroup: 400 AccessDeniedException: no (allow {\"Action\":\"logs:CreateLogGroup\"",
         ),
         (skewed, "this host's clock is 20 min behind the receiver's"),
+        (
+            denied_beside_a_skew,
+            "log-stream:*\"}; this host's clock is 3 min behind",
+        ),
         (
             aws(
                 400,
