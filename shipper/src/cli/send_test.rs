@@ -14,6 +14,7 @@ use crate::random::{NoRandomness, OsRandom, Random};
 use crate::spool::draft::TableEntry;
 use crate::spool::identity::{Epoch, Key, RecordId, SpoolId};
 use crate::time::{Clock as _, SystemClock, Timestamp};
+use crate::transport::SendError;
 
 /// Store one marked record at a destination and print how to find it there.
 ///
@@ -128,12 +129,20 @@ impl Marked {
         let request = destination
             .encode(&batch, &Context::at(self.made_at))
             .map_err(|error| not_stored(&error))?;
-        let response = transport.send(&request).map_err(|error| not_stored(&error))?;
+        let response = transport.send(&request).map_err(|error| match error {
+            SendError::Unanswered { .. } => format!(
+                "whether it is stored is unclear: {error}; {} tells",
+                destination.query(&batch)
+            ),
+            error => not_stored(&error),
+        })?;
         match destination.decode(&batch, &response) {
             Outcome::Stored => Ok(destination.query(&batch)),
             Outcome::Verdicts(verdicts) => match verdicts.into_iter().next() {
                 Some(Verdict::Stored) => Ok(destination.query(&batch)),
-                Some(Verdict::Rejected { code, reason }) => Err(format!("not stored: {code}: {reason}")),
+                Some(Verdict::Rejected { code, reason } | Verdict::NotKept { code, reason }) => {
+                    Err(format!("not stored: {code}: {reason}"))
+                }
                 Some(Verdict::Retry { .. }) | None => {
                     Err(String::from("not stored: it is to be tried again later"))
                 }

@@ -11,7 +11,6 @@ use crate::control::commands::Command;
 use crate::control::desired::{self, DesiredState};
 use crate::control::status::{Activity, Life};
 use crate::instance::machine_id;
-use crate::spool::cursor::HoldKind;
 use crate::spool::{cursor, provenance};
 use crate::time::{Clock as _, SystemClock};
 
@@ -81,9 +80,9 @@ impl Switch {
         };
         let id = &self.destination;
         if before.shipper.life == Life::Stopped {
-            // A wish that is as it was says nothing: what only a person ends wants a word of its own.
-            let waits = state == DesiredState::Active && self.waits_for_a_person(&opened)?;
-            if let Some(copy) = copy.or(waits.then_some(0)) {
+            // A wish that is as it was says nothing: a hold wants a word of its own.
+            let is_held = state == DesiredState::Active && self.is_held(&opened)?;
+            if let Some(copy) = copy.or(is_held.then_some(0)) {
                 let destination = id.clone();
                 request::leave(&opened, &Command::Release { destination, copy })?;
             }
@@ -119,12 +118,12 @@ impl Switch {
         }
     }
 
-    /// Whether the destination's journal says that nothing goes before a person resumes it.
-    fn waits_for_a_person(&self, opened: &Opened) -> Result<bool, Failure> {
+    /// Whether the destination's journal says that it is held: what a resume means then is the lane's to say.
+    fn is_held(&self, opened: &Opened) -> Result<bool, Failure> {
         let peek =
             cursor::peek(&*opened.storage, &self.destination).map_err(|error| opened.failure(&error))?;
         let hold = peek.and_then(|peek| peek.state.hold);
-        Ok(hold.is_some_and(|hold| hold.kind == HoldKind::Unacknowledged))
+        Ok(hold.is_some())
     }
 
     /// Which copy of a spool the destination is not let send for, if there is one.

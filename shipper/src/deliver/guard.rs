@@ -13,6 +13,8 @@ use crate::time::Monotonic;
 pub struct Guard {
     parts_per_million: u32,
     seconds: [Second; WINDOW],
+    /// Dead letters since anything was stored, however long that is ago.
+    run: u64,
     granted: bool,
 }
 
@@ -28,7 +30,8 @@ struct Second {
 }
 
 impl Guard {
-    /// So many dead letters a minute are never too many: with few records a share says nothing.
+    /// So many dead letters a minute are never too many, as long as anything is stored between: with few records a share says
+    /// nothing.
     pub const FLOOR: u64 = 10;
 
     /// A guard that allows `parts_per_million` of the records settled within a minute to be dead letters.
@@ -36,6 +39,7 @@ impl Guard {
         Self {
             parts_per_million,
             seconds: [Second::default(); WINDOW],
+            run: 0,
             granted: false,
         }
     }
@@ -46,9 +50,13 @@ impl Guard {
             return true;
         }
         let (dead_before, settled_before) = self.sums(now);
+        let run = match settled > dead {
+            true => dead,
+            false => self.run.saturating_add(dead),
+        };
         let dead = dead.saturating_add(dead_before);
         let settled = settled.saturating_add(settled_before);
-        dead <= Self::FLOOR
+        dead.max(run) <= Self::FLOOR
             || u128::from(dead) * 1_000_000 <= u128::from(settled) * u128::from(self.parts_per_million)
     }
 
@@ -64,6 +72,10 @@ impl Guard {
         }
         slot.dead = slot.dead.saturating_add(dead);
         slot.settled = slot.settled.saturating_add(settled);
+        self.run = match settled > dead {
+            true => dead,
+            false => self.run.saturating_add(dead),
+        };
     }
 
     /// A person has seen the hold and resumed: what is rejected next may be dead-lettered, however much it is, until
@@ -77,6 +89,7 @@ impl Guard {
         if self.granted {
             self.granted = false;
             self.seconds = [Second::default(); WINDOW];
+            self.run = 0;
         }
     }
 
@@ -110,6 +123,18 @@ mod tests {
     }
 
     #[test]
+    fn a_few_a_minute_are_too_many_where_nothing_is_stored_for_long() {
+        let mut guard = Guard::new(10_000);
+        for number in 0..Guard::FLOOR {
+            assert!(guard.allows(at(120 * number), 1, 1));
+            guard.count(at(120 * number), 1, 1);
+        }
+        assert!(!guard.allows(at(86_400), 1, 1));
+        guard.count(at(86_401), 0, 1);
+        assert!(guard.allows(at(90_000), 1, 1));
+    }
+
+    #[test]
     fn one_percent_of_a_minute_and_not_one_more() {
         let mut guard = Guard::new(10_000);
         guard.count(at(0), 0, 1_980);
@@ -128,6 +153,7 @@ mod tests {
     fn a_minute_later_the_past_is_forgotten() {
         let mut guard = Guard::new(10_000);
         guard.count(at(7), Guard::FLOOR, Guard::FLOOR);
+        guard.count(at(7), 0, 1);
         assert!(!guard.allows(at(66), 1, 1));
         assert!(guard.allows(at(7).plus(EMPTY_AFTER), 1, 1));
         guard.count(at(67), 1, 1);

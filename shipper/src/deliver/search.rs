@@ -111,7 +111,7 @@ impl Search {
     /// answer, which settles nothing.
     pub fn refused(&mut self, sent: &Range<u32>, pending: &[u32], evidence: Evidence) -> Finding {
         let inside = within(sent, pending);
-        if self.whole && self.aside > 0 {
+        if self.whole && self.aside > 0 && evidence == Evidence::None {
             return self.after_probe(pending);
         }
         self.whole = false;
@@ -125,7 +125,7 @@ impl Search {
     /// The request of the places `sent` was too large.
     pub fn too_large(&mut self, sent: &Range<u32>, pending: &[u32], evidence: Evidence) -> Finding {
         let inside = within(sent, pending);
-        if self.whole && self.aside > 0 {
+        if self.whole && self.aside > 0 && evidence == Evidence::None {
             return self.after_probe(pending);
         }
         self.whole = false;

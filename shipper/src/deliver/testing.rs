@@ -124,6 +124,10 @@ impl Destination for Plain {
                             code: String::from("bad"),
                             reason: String::from("no"),
                         },
+                        b'n' => Verdict::NotKept {
+                            code: String::from("old"),
+                            reason: String::from("too old"),
+                        },
                         b'o' => Verdict::Retry {
                             after: Some(Duration::ZERO),
                         },
@@ -188,6 +192,8 @@ pub(in crate::deliver) struct Receiver {
     pub(in crate::deliver) poison: BTreeSet<u64>,
     /// Records that are rejected by a verdict.
     pub(in crate::deliver) rejected: BTreeSet<u64>,
+    /// Records that are taken and not kept.
+    pub(in crate::deliver) not_kept: BTreeSet<u64>,
     /// Requests with more records are too large.
     pub(in crate::deliver) room: usize,
     /// How often each record was stored, and in which order.
@@ -205,6 +211,7 @@ impl Receiver {
             handle,
             poison: BTreeSet::new(),
             rejected: BTreeSet::new(),
+            not_kept: BTreeSet::new(),
             room: usize::MAX,
             stored: Vec::new(),
             names: BTreeMap::new(),
@@ -274,6 +281,7 @@ impl Receiver {
         for (place, seq) in seqs.iter().enumerate() {
             let verdict = match () {
                 () if self.rejected.contains(seq) => 'x',
+                () if self.not_kept.contains(seq) => 'n',
                 () if whole || place % 2 == 0 => 's',
                 () => 'r',
             };

@@ -310,6 +310,14 @@ pub enum Verdict {
         /// For a person, with what to do.
         reason: String,
     },
+    /// The destination has taken it and will not keep it, or not where it belongs: as [`Verdict::Rejected`], but sent again
+    /// it may leave a copy somewhere.
+    NotKept {
+        /// The destination's own code, as `older_than_retention`.
+        code: String,
+        /// For a person, with what to do.
+        reason: String,
+    },
     /// Try this record again.
     Retry {
         /// Not before this long; zero: at once, since it was left out of the request.

@@ -133,7 +133,7 @@ fn a_backlog_that_is_too_old_as_a_whole_is_held_before_it_is_given_up() {
     let intake = start(now(), []);
     let mut bench = bench(&intake, "");
     bench.write(&aged(20).repeat(500));
-    let reason = bench.held(HoldKind::Rate);
+    let reason = bench.held(HoldKind::NotKept);
     assert!(
         reason.contains("dead_letter_rate") && reason.contains("restamp"),
         "{reason}"

@@ -203,7 +203,7 @@ impl Lane {
 
     /// The lane waits for somebody to put things right, and asks from time to time whether they are.
     pub(super) fn hold(&mut self, number: Option<u64>, kind: HoldKind, reason: &str, now: Now) {
-        if self.waits_for_a_person() && kind != HoldKind::Unacknowledged {
+        if self.waits_for_a_person() && !kind.waits_for_a_person() {
             // It is not asked again before somebody says so, whatever else is wrong.
             return self.back_off(number, Class::of(kind), reason, None, now);
         }
@@ -250,8 +250,8 @@ impl Court<'_> {
                 slot.maybe_stored = false;
                 slot.standing = Standing::Conflict;
                 let reason = format!(
-                    "the name {} is taken, though we never stored anything there: {reason}. If the spool was copied, \
-                     give the copy another id; resume to send under a new name",
+                    "the name {} has something that is not known to be this batch: {reason}. If the spool was copied, give \
+                     the copy another id; resume to send under a new name",
                     attempt.sending.name
                 );
                 Consequence::Hold(HoldKind::Conflict, reason)
@@ -321,6 +321,7 @@ impl Court<'_> {
         let places: Vec<u32> = entry.settled.pending_in(attempt.range.clone()).collect();
         let all = verdicts.len() as u64;
         let (mut stored, mut at_once, mut again, mut after) = (0u64, 0u64, 0u64, None::<Duration>);
+        let mut not_kept = 0u64;
         let mut rejected = Vec::new();
         for (place, verdict) in places.into_iter().zip(verdicts) {
             match verdict {
@@ -336,6 +337,10 @@ impl Court<'_> {
                     after = after.max(asked);
                 }
                 Verdict::Rejected { code, reason } => rejected.push((place, code, reason)),
+                Verdict::NotKept { code, reason } => {
+                    not_kept += 1;
+                    rejected.push((place, code, reason));
+                }
             }
         }
         if stored > 0 {
@@ -361,6 +366,15 @@ impl Court<'_> {
         }
         if let Err(error) = buried {
             return Consequence::BackOff(Class::Storage, error.to_string(), None);
+        }
+        if !allowed && not_kept > 0 {
+            let reason = format!(
+                "{not_kept} of {all} records were taken and are not kept ({}), more than dead_letter_rate allows, and sent \
+                 again they may leave copies: correct the destination or raise the rate; nothing is sent before a resume, \
+                 which dead-letters them",
+                sample.unwrap_or_default()
+            );
+            return Consequence::Hold(HoldKind::NotKept, reason);
         }
         if !allowed {
             let reason = format!(

@@ -365,7 +365,7 @@ impl Lane {
     /// Whether only a person ends the hold: asking again could store a batch once more.
     fn waits_for_a_person(&self) -> bool {
         let hold = self.state.hold.as_ref();
-        hold.is_some_and(|hold| hold.kind == HoldKind::Unacknowledged)
+        hold.is_some_and(|hold| hold.kind.waits_for_a_person())
     }
 
     /// Says so where people look.
@@ -393,15 +393,12 @@ impl Lane {
     }
 
     fn resume(&mut self) {
-        if self
-            .state
-            .hold
-            .as_ref()
-            .is_some_and(|hold| hold.kind == HoldKind::Rate)
-        {
+        let hold = self.state.hold.as_ref().map(|hold| hold.kind);
+        if matches!(hold, Some(HoldKind::Rate | HoldKind::NotKept)) {
             self.guard.grant();
         }
         for (entry, slot) in self.state.entries.iter_mut().zip(&mut self.slots) {
+            slot.vouched |= slot.standing == Standing::Exhausted;
             if slot.standing == Standing::Conflict && slot.in_flight.is_none() {
                 slot.give_up_attempt(entry, &mut self.state.counts);
                 self.dirty = true;
@@ -491,7 +488,11 @@ impl Lane {
             slot.rows,
             slot.at,
             &*self.settings.destination,
-            &self.settings.batching,
+            // A batch of one, where that is configured, would never have company.
+            &Batching {
+                records: self.settings.batching.records.max(2),
+                ..self.settings.batching
+            },
         );
         self.gather = None;
         // Whatever stops the filling, the entry goes as it is then; an oversized record is the next batch's.
@@ -505,6 +506,7 @@ impl Lane {
         self.admit(gather, now);
         if let Some(extended) = self.slots.back_mut() {
             extended.search = slot.search;
+            extended.vouched = slot.vouched;
             extended.standing = Standing::Exhausted;
             self.flow = Flow::Probing {
                 slot: Some(extended.number),

@@ -130,7 +130,8 @@ impl Lane {
             let attempt = entry.attempt.as_ref();
             attempt.is_some_and(|attempt| attempt.fingerprint == fingerprint)
         };
-        if self.waits_for_a_person() && !entries.any(is_of_here) {
+        let is_open = self.held() == Some(HoldKind::Unacknowledged);
+        if is_open && !entries.any(is_of_here) {
             self.state.hold = None;
             self.dirty = true;
         }

@@ -25,6 +25,8 @@ pub(super) struct Slot {
     /// what it cannot know to be stored, but a hold outlives it.
     pub(super) unacknowledged: u32,
     pub(super) standing: Standing,
+    /// A person says of a search that has asked for a hold that the destination is right.
+    pub(super) vouched: bool,
     pub(super) role: Role,
 }
 
@@ -61,13 +63,14 @@ impl Slot {
             maybe_stored: false,
             unacknowledged: 0,
             standing: Standing::Normal,
+            vouched: false,
             role,
         }
     }
 
     /// Whether a refusal of a single record of `entry` means the record: see [`Evidence`].
     pub(super) fn evidence(&self, entry: &Entry) -> Evidence {
-        if entry.stored_any || self.role == Role::Beside {
+        if entry.stored_any || self.vouched || self.role == Role::Beside {
             Evidence::Stored
         } else {
             Evidence::None
@@ -97,6 +100,7 @@ impl Slot {
     /// The configuration has changed: what was learned under the old one says nothing.
     pub(super) fn forget_answers(&mut self, entry: &mut Entry) {
         entry.stored_any = false;
+        self.vouched = false;
         self.search = Search::new();
         self.standing = Standing::Normal;
     }

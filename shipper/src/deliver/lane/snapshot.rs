@@ -66,6 +66,8 @@ pub enum Class {
     Config,
     /// More was rejected than the configuration allows to give up.
     Rate,
+    /// The same, of what was taken and is not kept.
+    NotKept,
     /// Records of a replay were rejected.
     Rejected,
     /// A name is taken.
@@ -89,6 +91,7 @@ impl Class {
             Self::Auth => "auth",
             Self::Config => "config",
             Self::Rate => "rate",
+            Self::NotKept => "not_kept",
             Self::Rejected => "rejected",
             Self::Conflict => "conflict",
             Self::Storage => "storage",
@@ -104,6 +107,7 @@ impl Class {
             HoldKind::Auth => Self::Auth,
             HoldKind::Config => Self::Config,
             HoldKind::Rate => Self::Rate,
+            HoldKind::NotKept => Self::NotKept,
             HoldKind::Conflict => Self::Conflict,
             HoldKind::Unacknowledged => Self::Unacknowledged,
         }

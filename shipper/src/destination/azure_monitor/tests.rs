@@ -271,6 +271,7 @@ fn what_the_service_would_alter_is_not_sent_and_its_verdict_says_why() {
         .iter()
         .map(|verdict| match verdict {
             Verdict::Rejected { code, .. } => code.as_str(),
+            Verdict::NotKept { .. } => "not kept",
             Verdict::Stored => "stored",
             Verdict::Retry { .. } => "again",
         })

@@ -62,7 +62,7 @@ fn kept(config: &Config, batch: &Batch<'_>, record: &Record<'_>, oldest: Timesta
         true => String::new(),
         false => format!(", was sent as of {}", sent.to_rfc3339()),
     };
-    Verdict::Rejected {
+    Verdict::NotKept {
         code: String::from("older_than_18_hours"),
         reason: format!(
             "its time is {own}{given}, older than the 18 hours that Datadog keeps: `too_old = \"restamp\"` stores such \

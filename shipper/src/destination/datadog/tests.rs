@@ -139,7 +139,7 @@ fn a_log_is_judged_by_the_time_that_was_sent_and_the_intake_s_clock() {
     );
     assert_eq!(decode("Thu, 01 Jan 2026 17:54:59 GMT"), Verdict::Stored);
     let late = decode("Thu, 01 Jan 2026 17:55:01 GMT");
-    let Verdict::Rejected { code, reason } = late else {
+    let Verdict::NotKept { code, reason } = late else {
         panic!("{late:?}")
     };
     assert_eq!(code, "older_than_18_hours");
@@ -149,7 +149,7 @@ fn a_log_is_judged_by_the_time_that_was_sent_and_the_intake_s_clock() {
     );
     // Without the intake's clock the batch's own time counts.
     assert_eq!(decode(""), Verdict::Stored);
-    assert!(matches!(sent(&own, 0, 19).1(""), Verdict::Rejected { .. }));
+    assert!(matches!(sent(&own, 0, 19).1(""), Verdict::NotKept { .. }));
 
     let restamp = datadog(&format!("{plain}\ntoo_old = \"restamp\""));
     let (log, decode) = sent(&restamp, 0, 17);
@@ -159,7 +159,7 @@ fn a_log_is_judged_by_the_time_that_was_sent_and_the_intake_s_clock() {
     assert_eq!(log["timestamp"], 1_767_225_600_000_i64 + 18 * 3_600_000);
     assert_eq!(decode("Fri, 02 Jan 2026 11:00:00 GMT"), Verdict::Stored);
     let late = decode("Fri, 02 Jan 2026 13:00:00 GMT");
-    let Verdict::Rejected { reason, .. } = late else {
+    let Verdict::NotKept { reason, .. } = late else {
         panic!("{late:?}")
     };
     assert!(reason.contains("was sent as of 2026-01-01T18:00:00"), "{reason}");

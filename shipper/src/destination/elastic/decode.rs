@@ -119,7 +119,7 @@ fn verdict(config: &Config, item: &Value, status: u64) -> Result<Verdict, Outcom
     let again = Verdict::Retry { after: None };
     let said = said(item, status, kind);
     Ok(match status {
-        200 | 201 if failure_store == "used" => Verdict::Rejected {
+        200 | 201 if failure_store == "used" => Verdict::NotKept {
             code: String::from("failure_store"),
             reason: format!(
                 "{said}: it could not be indexed and is in the failure store ({}::failures) only: correct the mapping",

@@ -235,7 +235,7 @@ fn what_is_in_the_failure_store_is_not_stored() {
     let Outcome::Verdicts(verdicts) = outcome else {
         panic!("{outcome:?}")
     };
-    let Verdict::Rejected { code, reason } = &verdicts[0] else {
+    let Verdict::NotKept { code, reason } = &verdicts[0] else {
         panic!("{verdicts:?}")
     };
     assert_eq!(code, "failure_store");

@@ -2,7 +2,8 @@
 //!
 //! | answer | outcome | because |
 //! |---|---|---|
-//! | 200 with a JSON object that has no `error` | stored, but see below for entries of another time | |
+//! | 200 with an empty JSON object | stored, but see below for entries of another time | |
+//! | any other 200 | unclear | it is not the API's answer |
 //! | any status with `WriteLogEntriesPartialErrors` | a verdict for each entry, see below | the others are written |
 //! | 400, 403 whose body is cut | unclear; too large when it is cut for its size | which entries are written is in the part that lacks |
 //! | 400 "Request payload size exceeds ..." , 413 | too large | |
@@ -76,7 +77,7 @@ fn kept(named: &Named<'_>, time: Timestamp, now: Timestamp) -> Verdict {
     let retention = i64::try_from(named.retention.as_nanos()).unwrap_or(i64::MAX);
     if time.0 < now.0.saturating_sub(retention) {
         let days = named.retention.as_secs() / 86_400;
-        return Verdict::Rejected {
+        return Verdict::NotKept {
             code: String::from("older_than_retention"),
             reason: format!(
                 "accepted and passed on to sinks, but of {} and so older than the {days} days that the log's bucket \
@@ -86,7 +87,7 @@ fn kept(named: &Named<'_>, time: Timestamp, now: Timestamp) -> Verdict {
         };
     }
     if time > now.plus(MAX_AHEAD) {
-        return Verdict::Rejected {
+        return Verdict::NotKept {
             code: String::from("too_far_ahead"),
             reason: format!(
                 "accepted and passed on to sinks, but of {} and so more than 24 hours ahead, which the log's bucket does \
@@ -105,7 +106,8 @@ pub(super) fn answer(named: &Named<'_>, count: usize, response: &Response<Vec<u8
     let error = body.get("error");
     if code == 200 {
         return match (&body, error) {
-            (Value::Object(_), None) => Outcome::Stored,
+            // The API's answer has no fields.
+            (Value::Object(fields), None) if fields.is_empty() => Outcome::Stored,
             _ => Outcome::Unclear {
                 reason: String::from("200, but not the API's answer: does something else answer there?"),
             },

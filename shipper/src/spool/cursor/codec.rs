@@ -221,6 +221,7 @@ fn hold_number(kind: HoldKind) -> u8 {
         HoldKind::Conflict => 2,
         HoldKind::Unacknowledged => 3,
         HoldKind::Rate => 4,
+        HoldKind::NotKept => 5,
     }
 }
 
@@ -371,6 +372,7 @@ impl<'a> Fields<'a> {
             2 => HoldKind::Conflict,
             3 => HoldKind::Unacknowledged,
             4 => HoldKind::Rate,
+            5 => HoldKind::NotKept,
             _ => return Err(Malformed::UnknownValue("the kind of a hold")),
         };
         Ok(Hold {

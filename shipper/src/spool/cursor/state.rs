@@ -127,8 +127,21 @@ pub enum HoldKind {
     Rate,
     /// The name of a batch is taken by something else.
     Conflict,
+    /// As [`HoldKind::Rate`], of records that were taken and are not kept: another sending may leave copies of them, so they
+    /// are sent again only when a person says so.
+    NotKept,
     /// A batch was taken and nobody says that it is stored. It may be: so it is sent again only when a person says so.
     Unacknowledged,
+}
+
+impl HoldKind {
+    /// Whether only a person ends it: asking again could store something once more.
+    pub fn waits_for_a_person(self) -> bool {
+        match self {
+            Self::NotKept | Self::Unacknowledged => true,
+            Self::Auth | Self::Config | Self::Rate | Self::Conflict => false,
+        }
+    }
 }
 
 /// Records that are sent again on request. They are counted outside the equation.

@@ -382,6 +382,63 @@ fn one_refused_record_alone_is_held_until_company_shows_whose_fault_it_is() {
 }
 
 #[test]
+fn one_refused_record_is_given_up_when_a_person_says_that_the_destination_is_right() {
+    let mut world = World::new(Handle::Idempotent);
+    world.fill(1);
+    world.receiver.poison = BTreeSet::from([0]);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, 60 * MINUTE, healthy).unwrap();
+    assert_eq!(world.letters(), [] as [u64; 0]);
+    lane.desire(Activity::Active, 1);
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!(
+        (world.letters(), lane.snapshot().condition),
+        (vec![0], Condition::Active)
+    );
+}
+
+#[test]
+fn one_refused_record_gets_company_where_batches_of_one_are_configured() {
+    let mut world = World::new(Handle::Idempotent);
+    world.batching.records = 1;
+    world.fill(3);
+    world.receiver.poison = BTreeSet::from([0]);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, 60 * MINUTE, healthy).unwrap();
+    assert_eq!((world.letters(), &world.receiver.stored), (vec![0], &vec![1, 2]));
+}
+
+#[test]
+fn what_is_taken_and_not_kept_is_not_sent_again_before_a_person_says_so() {
+    let mut world = World::new(Handle::Idempotent);
+    world.fill(30);
+    world.receiver.not_kept = (0..25).collect();
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    let requests = world.receiver.requests;
+    for _ in 0..3 {
+        let condition = lane.snapshot().condition;
+        assert!(
+            matches!(&condition, Condition::Held { kind: HoldKind::NotKept, probe: None, reason, .. }
+                if reason.contains("dead_letter_rate")),
+            "{condition:?}"
+        );
+        drop(lane);
+        world.receiver.sender_died();
+        lane = world.open().unwrap();
+        world.run(&mut lane, 60 * MINUTE, healthy).unwrap();
+    }
+    assert_eq!(world.receiver.requests, requests);
+    lane.desire(Activity::Active, 1);
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!(
+        (world.letters(), lane.snapshot().condition),
+        ((0..25).collect(), Condition::Active)
+    );
+    assert_eq!(world.receiver.stored, [25, 26, 27, 28, 29]);
+}
+
+#[test]
 fn a_run_of_poison_in_front_does_not_block_for_ever() {
     let mut world = World::new(Handle::Idempotent);
     world.destination.limits.records = 100;

@@ -244,7 +244,7 @@ fn an_entry_that_its_bucket_does_not_keep_is_not_stored() {
     let Outcome::Verdicts(verdicts) = outcome("", 30) else {
         panic!("all stored")
     };
-    let Verdict::Rejected { code, reason } = &verdicts[0] else {
+    let Verdict::NotKept { code, reason } = &verdicts[0] else {
         panic!("{verdicts:?}")
     };
     assert_eq!(
@@ -276,7 +276,7 @@ fn codes(made_at: i64, response: &Response<Vec<u8>>) -> Vec<String> {
             .into_iter()
             .map(|verdict| match verdict {
                 Verdict::Stored => String::new(),
-                Verdict::Rejected { code, .. } => code,
+                Verdict::Rejected { code, .. } | Verdict::NotKept { code, .. } => code,
                 Verdict::Retry { .. } => String::from("again"),
             })
             .collect(),
@@ -368,4 +368,19 @@ fn a_check_is_a_dry_run() {
             reason: String::from("no credentials: none found: log in")
         }
     );
+}
+
+#[test]
+fn a_200_that_says_anything_is_not_the_api_s() {
+    for body in [
+        "{\"status\":\"ok\"}",
+        "{\"message\":\"log in\"}",
+        "[]",
+        "null",
+        "OK",
+        "",
+    ] {
+        let outcome = decoded("", &answer(200, &[], body));
+        assert_eq!(class(&outcome), Class::Unclear, "{body}");
+    }
 }

@@ -113,7 +113,8 @@ fn any_retry() -> impl Strategy<Value = DeadLetterRetry> {
     })
 }
 
-const HOLDS: [HoldKind; 5] = [
+const HOLDS: [HoldKind; 6] = [
+    HoldKind::NotKept,
     HoldKind::Auth,
     HoldKind::Config,
     HoldKind::Rate,
