@@ -241,10 +241,15 @@ impl Shipping {
             };
             match self.instance.accept_lines(&chunk, piece.first_line) {
                 Answer::Accepted => return Ok(None),
-                Answer::Refused(AppendError::Full { .. }) => {
+                Answer::Refused(full @ AppendError::Full { .. }) => {
                     self.drained();
-                    if let Some(end) = self.turn(Phase::Draining) {
-                        return Ok(Some(end));
+                    match self.turn(Phase::Draining) {
+                        Some(End::Stuck(why)) => {
+                            let why = format!("{why}; the rest of the input was not read: {full}");
+                            return Ok(Some(End::Stuck(why)));
+                        }
+                        Some(end) => return Ok(Some(end)),
+                        None => {}
                     }
                 }
                 Answer::Refused(error) => return Err(Failure::Spool(error.to_string())),
