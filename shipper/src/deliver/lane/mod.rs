@@ -20,7 +20,8 @@
 //! 6. *Nothing is learned from silence.* Only a clear answer settles; what may be stored is sent again under its name.
 //! 7. *A copy of a spool is silent* until a person lets it send: while its cursor does not say so, nothing goes, neither
 //!    a probe nor what is in the journal. The hold in the journal is for people to see; what counts is the number.
-//! 8. *What is never acknowledged is not sent for ever*: it is held, in the journal, until a person resumes it.
+//! 8. *What is never acknowledged, or taken and not kept, is not sent for ever*: it is held, in the journal, until a person
+//!    resumes it.
 //! 9. A [`LaneError`] ends the lane. Nothing in memory is needed to go on: whoever runs it opens another one from disk.
 //!
 //! After a failure the whole lane waits, and then asks with one request (the *probe*); the others follow when that is
@@ -557,12 +558,27 @@ impl Lane {
                         None => return Ok(Step::Wait(None)),
                     }
                 }
+                Filled::Oversized { limit } if !self.guard.allows(now.monotonic, 1, 1) => {
+                    // What stands before it goes; then there is nothing that waits for it.
+                    if !gather.is_empty() {
+                        break;
+                    }
+                    self.gather = Some(gather);
+                    let reason = format!(
+                        "more records are larger than the {limit} bytes that {} takes than dead_letter_rate allows: correct the \
+                         destination or raise the rate; resume to dead-letter them",
+                        self.settings.destination.kind()
+                    );
+                    self.hold(None, HoldKind::Rate, &reason, now);
+                    return Ok(Step::Again);
+                }
                 Filled::Oversized { limit } => {
                     if let Err(error) = self.bury_oversized(limit, now)? {
                         self.gather = Some(gather);
                         self.back_off(None, Class::Storage, &error.to_string(), None, now);
                         return Ok(Step::Again);
                     }
+                    self.guard.count(now.monotonic, 1, 1);
                     gather.settle_next(&mut *self.ports.source, Disposition::DeadLettered, now.monotonic);
                 }
             }

@@ -61,7 +61,6 @@ impl Lane {
     }
 
     fn load_entries(&mut self) -> Result<(), LaneError> {
-        let held = self.held();
         let fingerprint = self.settings.destination.fingerprint();
         for index in 0..self.state.entries.len() {
             let number = self.number();
@@ -72,7 +71,7 @@ impl Lane {
                 ingested,
                 ..Slot::new(number, at, rows, Role::Main)
             };
-            recall(entry, &mut slot, held, &fingerprint);
+            recall(entry, &mut slot, &fingerprint);
             if let Loss::Some = loss {
                 slot.give_up_attempt(entry, &mut self.state.counts);
                 self.dirty = true;
@@ -83,13 +82,12 @@ impl Lane {
     }
 
     fn load_side(&mut self) -> Result<(), LaneError> {
-        let held = self.held();
         let fingerprint = self.settings.destination.fingerprint();
         if let Some(retry) = &self.state.retry {
             let rows = self.load_letters(&retry.records.clone())?;
             self.start_side(Kind::Retry, Hint::default(), rows);
             if let (Some(retry), Some(side)) = (&mut self.state.retry, &mut self.side) {
-                recall(&mut retry.batch, &mut side.slot, held, &fingerprint);
+                recall(&mut retry.batch, &mut side.slot, &fingerprint);
                 // A letter that somebody has removed meanwhile cannot be sent.
                 let missing = (0..retry.batch.count()).filter(|&place| side.slot.rows.at(place).is_none());
                 let missing: Vec<u32> = missing.collect();
@@ -106,7 +104,7 @@ impl Lane {
             if let (Some(replay), Some(side)) = (&mut self.state.replay, &mut self.side)
                 && let Some(entry) = &mut replay.entry
             {
-                recall(entry, &mut side.slot, held, &fingerprint);
+                recall(entry, &mut side.slot, &fingerprint);
                 if let Loss::Some = loss {
                     side.slot.give_up_attempt(entry, &mut self.state.counts);
                 }
@@ -221,7 +219,7 @@ fn load(entry: &mut Entry, source: &mut dyn Source) -> Result<Loaded, SourceErro
 }
 
 /// What a crash has left of a sending. That it was journalled as open means that it may have been sent, and stored.
-fn recall(entry: &mut Entry, slot: &mut Slot, held: Option<HoldKind>, fingerprint: &Fingerprint) {
+fn recall(entry: &mut Entry, slot: &mut Slot, fingerprint: &Fingerprint) {
     let Some(attempt) = &mut entry.attempt else {
         // Under which configuration anything was stored is not known any more.
         entry.stored_any = false;
@@ -232,7 +230,7 @@ fn recall(entry: &mut Entry, slot: &mut Slot, held: Option<HoldKind>, fingerprin
             slot.maybe_stored = true;
             attempt.sending.earlier = attempt.sending.earlier.saturating_add(1);
         }
-        AttemptState::NotStored if held == Some(HoldKind::Conflict) => slot.standing = Standing::Conflict,
+        AttemptState::Conflict => slot.standing = Standing::Conflict,
         AttemptState::NotStored => {}
     }
     if attempt.fingerprint != *fingerprint {

@@ -96,8 +96,8 @@ fn prepare_again(parts: &mut Parts<'_>, entry: &mut Entry, slot: &mut Slot, now:
         match encode(parts.settings, &records, &attempt.sending, now) {
             Err(held) => return Some(held),
             Ok((request, digest)) if digest == attempt.digest => {
-                // While a name is in conflict, what it answers proves nothing: the journal goes on saying "not stored".
-                if attempt.state == AttemptState::NotStored && slot.standing != Standing::Conflict {
+                // While a name is in conflict, what it answers proves nothing: the journal goes on saying so.
+                if attempt.state == AttemptState::NotStored {
                     attempt.state = AttemptState::Open;
                     *parts.dirty = true;
                 }

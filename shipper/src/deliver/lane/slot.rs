@@ -105,11 +105,16 @@ impl Slot {
         self.standing = Standing::Normal;
     }
 
-    /// Writes down that nothing of the attempt is stored, when that is known; returns whether anything was written.
+    /// Writes down that nothing of the attempt is stored, when that is known, and that its name is in conflict; returns
+    /// whether anything was written.
     pub(super) fn mark_not_stored(&self, entry: &mut Entry) -> bool {
+        let known = match self.standing {
+            Standing::Conflict => AttemptState::Conflict,
+            Standing::Normal | Standing::Exhausted => AttemptState::NotStored,
+        };
         match &mut entry.attempt {
-            Some(attempt) if !self.maybe_stored && attempt.state == AttemptState::Open => {
-                attempt.state = AttemptState::NotStored;
+            Some(attempt) if !self.maybe_stored && attempt.state != known => {
+                attempt.state = known;
                 true
             }
             _ => false,

@@ -206,6 +206,7 @@ fn put_attempt(out: &mut Vec<u8>, attempt: &JournalledAttempt) {
     out.push(match attempt.state {
         AttemptState::Open => 0,
         AttemptState::NotStored => 1,
+        AttemptState::Conflict => 2,
     });
     out.push(0);
     out.extend_from_slice(&attempt.digest.0);
@@ -340,6 +341,7 @@ impl<'a> Fields<'a> {
         let state = match self.u8()? {
             0 => AttemptState::Open,
             1 => AttemptState::NotStored,
+            2 => AttemptState::Conflict,
             _ => return Err(Malformed::UnknownValue("the state of an attempt")),
         };
         let _reserved = self.u8()?;

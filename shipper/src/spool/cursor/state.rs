@@ -97,6 +97,8 @@ pub enum AttemptState {
     Open,
     /// The last answer was clear: nothing of it is stored.
     NotStored,
+    /// Its name is taken by something that is not ours: what the name answers proves nothing.
+    Conflict,
 }
 
 /// Why a destination does not send although it should.

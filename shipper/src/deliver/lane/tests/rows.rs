@@ -75,6 +75,32 @@ fn filtered_lost_and_oversized_records_never_block() {
 }
 
 #[test]
+fn a_destination_that_takes_none_but_small_records_does_not_drain_into_dead_letters() {
+    let mut world = World::new(Handle::None);
+    for _ in 0..50 {
+        world.log.push(101, 0);
+    }
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, 60 * MINUTE, healthy).unwrap();
+    let Condition::Held {
+        kind: HoldKind::Rate,
+        reason,
+        ..
+    } = lane.snapshot().condition
+    else {
+        panic!("held")
+    };
+    assert!(reason.contains("larger than the"), "{reason}");
+    assert_eq!(world.letters().len(), 10);
+    // With a configuration that takes them they go.
+    drop(lane);
+    world.destination.limits.record_bytes = 200;
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!(world.receiver.stored, (10..50).collect::<Vec<_>>());
+}
+
+#[test]
 fn what_is_journalled_when_the_process_dies_is_sent_again_unchanged() {
     for handle in [Handle::CreateOnly, Handle::Idempotent] {
         let mut world = World::new(handle);
@@ -212,6 +238,34 @@ fn a_name_that_was_compared_and_is_another_batch_is_a_conflict_also_after_a_lost
         (counts.delivered, counts.unverified, counts.redelivered),
         (10, 0, 0)
     );
+}
+
+#[test]
+fn a_conflict_is_remembered_when_another_hold_came_after_it() {
+    let mut world = World::new(Handle::CreateOnly);
+    world.fill(10);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, |_| Fault::Status(412)).unwrap();
+    world.run(&mut lane, 10 * MINUTE, |_| Fault::Status(401)).unwrap();
+    assert!(matches!(
+        lane.snapshot().condition,
+        Condition::Held {
+            kind: HoldKind::Auth,
+            ..
+        }
+    ));
+    drop(lane);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, 10 * MINUTE, |_| Fault::RequestLost).unwrap();
+    world.run(&mut lane, 10 * MINUTE, |_| Fault::Status(412)).unwrap();
+    assert_eq!(lane.snapshot().counts.delivered, 0);
+    assert!(matches!(
+        lane.snapshot().condition,
+        Condition::Held {
+            kind: HoldKind::Conflict,
+            ..
+        }
+    ));
 }
 
 #[test]

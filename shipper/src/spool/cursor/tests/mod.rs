@@ -59,7 +59,7 @@ prop_compose! {
         earlier: u32,
         digest: [u8; 32],
         fingerprint: [u8; 16],
-        state in prop::sample::select(vec![AttemptState::Open, AttemptState::NotStored]),
+        state in prop::sample::select(vec![AttemptState::Open, AttemptState::NotStored, AttemptState::Conflict]),
     ) -> JournalledAttempt {
         let made_at = Timestamp(made_at);
         JournalledAttempt {
