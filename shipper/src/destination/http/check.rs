@@ -30,6 +30,9 @@ impl Check for Http {
             404 | 410 => Finding::Failed {
                 reason: format!("{said} (check `url`)"),
             },
+            500 | 502..=504 => Finding::Failed {
+                reason: format!("{said} (the receiver is not well)"),
+            },
             _ => Finding::Reachable {
                 proven: format!("{} answers {said}", self.config.endpoint),
                 open: String::from("that it stores records: only a record would show it"),

@@ -418,7 +418,7 @@ fn a_check_writes_nothing_and_says_what_it_cannot_know() {
         judge(Ok(answer(StatusCode::METHOD_NOT_ALLOWED.as_u16(), &[], ""))),
         Finding::Reachable { .. }
     ));
-    for status in [401, 403, 404] {
+    for status in [401, 403, 404, 500, 503] {
         assert!(
             matches!(judge(Ok(answer(status, &[], ""))), Finding::Failed { .. }),
             "{status}"
