@@ -32,6 +32,7 @@ use super::outside;
 use crate::config::quantity::Age;
 use crate::config::{Config, Environment};
 use crate::control::status::Activity;
+use crate::control::{Role, commands};
 use crate::deliver::Drained;
 use crate::ingest::Chunk;
 use crate::instance::{Answer, Instance, open_directory};
@@ -257,8 +258,14 @@ impl Shipping {
         }
     }
 
-    /// Waits a turn for everything to be delivered, and says whether it is.
+    /// Waits a turn for everything to be delivered, and says whether it is. What was left in the spool to be done (dead
+    /// letters to be sent again) belongs to everything.
     fn drained(&self) -> bool {
+        let due = commands::due(&*self.storage, Role::Shipper, self.clock.wall());
+        if due.is_ok_and(|due| !due.is_empty()) {
+            outside::pause(TURN);
+            return false;
+        }
         let drained = self.instance.shipper().map(|shipper| shipper.drain(TURN));
         drained == Some(Drained::Everything)
     }
