@@ -175,22 +175,28 @@ fn the_streams_own_limit_decides_what_is_too_large() {
 }
 
 #[test]
-fn a_stream_gets_what_its_shards_take_in_a_second_and_no_more() {
+fn a_shard_gets_what_it_takes_in_a_second_and_no_more() {
     let Some(service) = Counterpart::start("kinesis: pace") else {
         return;
     };
-    service.make(&json!({ "kinesis": "slow", "shards": 1 }));
-    let keys_of = format!("stream = \"slow\"\nendpoint = \"{}\"\n", service.url());
-    let mut bench = Bench::new("kinesis", &keys_of, keys());
-    let clock = SystemClock::new();
-    bench.write(&(0..3_000).map(|n| line(n, 40)).collect::<String>());
-    bench.drain();
-    // Six requests of 500 records; each costs half a second, except for the first one, which goes before the stream has said how
-    // many shards it has, and the last one does not wait for its own. A machine that is slow enough passes this without any pace:
-    // that there is one is tested beside the code too.
-    let took = clock.monotonic().since(Monotonic(0)).as_millis();
-    assert!(took >= 2_000, "{took} ms");
-    assert_once(&stored(&service, "slow"), 3_000);
+    // The only shard, and one of eight: all records have the same key.
+    for (stream, shards, more) in [("slow", 1, ""), ("hot", 8, "partition_key = \"host.name\"\n")] {
+        service.make(&json!({ "kinesis": stream, "shards": shards }));
+        let keys_of = format!("stream = \"{stream}\"\nendpoint = \"{}\"\n{more}", service.url());
+        let mut bench = Bench::new("kinesis", &keys_of, keys());
+        let clock = SystemClock::new();
+        bench.write(&(0..3_000).map(|n| line(n, 1)).collect::<String>());
+        bench.drain();
+        // Six requests of 500 records; each costs half a second, except for the first one, which goes before the stream has said
+        // how many shards it has, and the last one does not wait for its own. A machine that is slow enough passes this
+        // without any pace: that there is one is tested beside the code too.
+        let took = clock.monotonic().since(Monotonic(0)).as_millis();
+        assert!(took >= 2_000, "{stream}: {took} ms");
+        let entries = service.records(stream);
+        let shards: BTreeSet<_> = entries.iter().map(|(shard, _, _)| shard).collect();
+        assert_eq!(shards.len(), 1, "{stream}");
+        assert_once(&stored(&service, stream), 3_000);
+    }
 
     // A stream on demand grows with what it gets.
     service.make(&json!({ "kinesis": "fast", "shards": 1, "mode": "ON_DEMAND" }));

@@ -11,6 +11,7 @@
 //!
 //! Runs on the sending thread.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,10 +20,10 @@ use ::http::{HeaderMap, Request, Response, StatusCode};
 use serde_json::Value;
 
 use super::Config;
-use super::limits::{LEAST_RECORD, MAX_RECORD, SHARD};
+use super::limits::{LEAST_RECORD, MAX_RECORD, rate};
 use crate::destination::aws::operation;
 use crate::time::{Clock, Monotonic};
-use crate::transport::paced::{Pace, Rate, Weight};
+use crate::transport::paced::{Load, Pace, Rate};
 use crate::transport::{SendError, Transport};
 
 /// After an answer.
@@ -70,11 +71,7 @@ impl Known {
 impl Pace for Known {
     fn rate(&self) -> Option<Rate> {
         let learned = Some(self.shards.load(Ordering::Relaxed)).filter(|known| *known > 0);
-        let shards = self.configured_shards.or(learned)?;
-        Some(Rate {
-            records: SHARD.records.saturating_mul(shards),
-            bytes: SHARD.bytes.saturating_mul(shards),
-        })
+        NonZeroU64::new(self.configured_shards.or(learned)?).map(rate)
     }
 }
 
@@ -175,7 +172,7 @@ impl Transport for Asking {
         request: &Request<Vec<u8>>,
         further: &HeaderMap,
     ) -> Result<Response<Vec<u8>>, SendError> {
-        let is_put = request.extensions().get::<Weight>().is_some();
+        let is_put = request.extensions().get::<Load>().is_some();
         let now = self.clock.monotonic();
         if is_put && self.config.is_asked() && now.0 >= self.next.load(Ordering::Relaxed) {
             self.ask(now);

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use md5::{Digest as _, Md5};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::destination::Record;
@@ -41,6 +42,11 @@ impl<'a> Key<'a> {
             Self::Field(value) => value,
             Self::Own(key) => key,
         }
+    }
+
+    /// Where the service puts it in the key space that the shards share: the MD5 of the key, as a number.
+    pub(super) fn place(&self) -> u128 {
+        u128::from_be_bytes(Md5::digest(self.text()).into())
     }
 }
 

@@ -13,7 +13,7 @@ use crate::destination::contract::{self, Layout, Subject};
 use crate::destination::{Attempt, BodyDigest, KindConfig, SentDigest};
 use crate::spool::draft::TableEntry;
 use crate::spool::identity::{Epoch, Key, RecordId, SpoolId};
-use crate::transport::paced::Weight;
+use crate::transport::paced::Load;
 
 /// 2026-01-02T03:04:05Z.
 const MADE_AT: Timestamp = Timestamp(1_767_323_045_000_000_000);
@@ -184,12 +184,20 @@ fn a_request_is_what_the_service_expects() {
     assert_eq!(serde_json::from_slice::<Value>(request.body()).unwrap(), expected);
     let BodyDigest(digest) = *request.extensions().get().unwrap();
     assert_eq!(request.extensions().get(), Some(&SentDigest(digest)));
+    let Load(load) = request.extensions().get().unwrap();
+    // printf 'a"b' | md5sum, and so on.
+    let places: Vec<String> = load.iter().map(|item| format!("{:032x}", item.place)).collect();
     assert_eq!(
-        request.extensions().get(),
-        Some(&Weight {
-            records: 3,
-            bytes: counted(request.body()),
-        })
+        places[..2],
+        [
+            "c8f88ec84680a7ec056720570290dd34",
+            "8f14e45fceea167a5a36dedd4bea2543"
+        ]
+    );
+    assert_eq!(load.len(), 3);
+    assert_eq!(
+        load.iter().map(|item| item.bytes).sum::<u64>(),
+        counted(request.body())
     );
 }
 

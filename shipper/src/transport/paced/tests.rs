@@ -6,10 +6,13 @@ use super::*;
 use crate::time::{ManualClock, Timestamp};
 use crate::transport::scripted::{ScriptedTransport, Step};
 
-const RATE: Rate = Rate {
-    records: 1_000,
-    bytes: 1_000_000,
-};
+fn rate(parts: u64) -> Rate {
+    Rate {
+        parts: parts.try_into().unwrap(),
+        records: 1_000,
+        bytes: 1_000_000,
+    }
+}
 
 struct Fixed(Option<Rate>);
 
@@ -19,16 +22,21 @@ impl Pace for Fixed {
     }
 }
 
-fn weighing(weight: Weight) -> Request<Vec<u8>> {
+fn holding(load: Load) -> Request<Vec<u8>> {
     let mut request = Request::new(Vec::new());
-    request.extensions_mut().insert(weight);
+    request.extensions_mut().insert(load);
     request
 }
 
-const HALF_A_SECOND: Weight = Weight {
-    records: 500,
-    bytes: 1,
-};
+/// Records in one place of the key space.
+fn at(place: u128, count: usize, bytes: u64) -> Load {
+    Load(vec![Item { place, bytes }; count])
+}
+
+/// Half a second of a part.
+fn half() -> Load {
+    at(0, 500, 1)
+}
 
 /// Time goes by while it is waited, and at no other time.
 struct Passing {
@@ -87,73 +95,104 @@ impl World {
 }
 
 #[test]
-fn a_request_costs_the_longer_of_its_two_times() {
-    for (weight, millis) in [
-        (HALF_A_SECOND, 500),
-        (
-            Weight {
-                records: 1,
-                bytes: 500_000,
-            },
-            500,
-        ),
-        (
-            Weight {
-                records: 500,
-                bytes: 700_000,
-            },
-            700,
-        ),
-        // Heavier than a second's worth: it goes, and the next one waits for it.
-        (
-            Weight {
-                records: 1,
-                bytes: 10_000_000,
-            },
-            10_000,
-        ),
+fn a_request_costs_a_part_the_longer_of_its_two_times() {
+    for (load, millis) in [
+        (half(), 500),
+        (at(0, 1, 500_000), 500),
+        (at(0, 500, 1_400), 700),
+        // Heavier than a second's worth.
+        (at(0, 1, 10_000_000), 10_000),
     ] {
-        let mut account = Account::default();
-        assert_eq!(account.wait(Monotonic(7)), Duration::ZERO);
-        account.take(Monotonic(7), weight, RATE);
-        assert_eq!(account.wait(Monotonic(7)), Duration::from_millis(millis));
-        let later = Monotonic(7).plus(Duration::from_millis(millis));
-        assert_eq!(account.wait(later), Duration::ZERO);
-        // A rest is not saved up.
-        let rested = later.plus(Duration::from_secs(60));
-        account.take(rested, weight, RATE);
-        assert_eq!(account.wait(rested), Duration::from_millis(millis));
+        let costs = rate(1).costs(&load);
+        assert_eq!(costs, HashMap::from([(0, Duration::from_millis(millis))]));
     }
+}
+
+#[test]
+fn the_parts_share_the_key_space_evenly_and_in_order() {
+    for (parts, place, part) in [
+        (1, 0, 0),
+        (1, u128::MAX, 0),
+        (2, u128::MAX / 2, 0),
+        (2, u128::MAX / 2 + 1, 1),
+        (4, 0x4000 << 112, 1),
+        (4, u128::MAX, 3),
+        (3, u128::MAX / 3 - (1 << 64), 0),
+        (3, u128::MAX / 3 + (1 << 64), 1),
+        (u64::MAX, u128::MAX, u64::MAX - 1),
+    ] {
+        assert_eq!(rate(parts).part(place), part, "{place:x} of {parts}");
+    }
+}
+
+#[test]
+fn a_request_waits_for_the_parts_that_it_reaches_and_for_no_other() {
+    let (first, second) = (0, u128::MAX);
+    let world = World::new(Some(rate(2)));
+    let now = || world.clock.monotonic().since(Monotonic(0)).as_millis();
+    world.transport.send(&holding(at(first, 500, 1))).unwrap();
+    world.transport.send(&holding(at(second, 500, 1))).unwrap();
+    assert_eq!(now(), 0);
+    world.transport.send(&holding(at(first, 500, 1))).unwrap();
+    assert_eq!(now(), 500);
+    // The other part has had its rest, this one is owed nothing before its time.
+    let both = Load([at(first, 250, 1).0, at(second, 250, 1).0].concat());
+    world.transport.send(&holding(both)).unwrap();
+    assert_eq!(now(), 750);
+    world.transport.send(&holding(at(second, 250, 1))).unwrap();
+    assert_eq!(now(), 750);
+}
+
+#[test]
+fn what_is_owed_is_forgotten_where_the_parts_are_other_ones() {
+    let mut account = Account::default();
+    account.settle(Monotonic(1), rate(2));
+    let costs = rate(2).costs(&half());
+    account.take(Monotonic(1), &costs);
+    assert_eq!(account.wait(Monotonic(1), &costs), AHEAD);
+    account.settle(Monotonic(1), rate(2));
+    assert_eq!(account.wait(Monotonic(1), &costs), AHEAD);
+    account.settle(Monotonic(1), rate(4));
+    assert_eq!(account.wait(Monotonic(1), &costs), Duration::ZERO);
+}
+
+/// A rest before each request, and its records: where, and how large.
+fn run() -> impl Strategy<Value = Vec<(u64, Vec<(u128, u64)>)>> {
+    let records = prop::collection::vec((any::<u128>(), 1_u64..60_000), 1..60);
+    prop::collection::vec((0_u64..1_000_000_000, records), 1..40)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// The first invariant, for each stretch of a random run.
+    /// The first two invariants, for each part and each stretch of a random run.
     #[test]
-    fn no_stretch_of_time_sees_more_than_the_rate(
-        steps in prop::collection::vec((0_u64..3_000_000_000, 1_u64..501, 1_u64..3_000_000), 1..60),
-    ) {
+    fn no_stretch_of_time_sees_more_than_the_rate(run in run(), parts in 1_u64..5) {
+        let rate = rate(parts);
         let mut account = Account::default();
         let mut now = Monotonic(0);
-        let mut sent: Vec<(u64, Weight)> = Vec::new();
-        for (rest, records, bytes) in steps {
+        // When, for each part: seconds of it that went.
+        let mut sent: Vec<(u64, HashMap<u64, f64>)> = Vec::new();
+        for (rest, records) in run {
             now = Monotonic(now.0 + rest);
-            now = now.plus(account.wait(now));
-            prop_assert_eq!(account.wait(now), Duration::ZERO);
-            let weight = Weight { records, bytes };
-            account.take(now, weight, RATE);
-            sent.push((now.0, weight));
+            let costs = rate.costs(&Load(records.into_iter().map(|(place, bytes)| Item { place, bytes }).collect()));
+            account.settle(now, rate);
+            now = now.plus(account.wait(now, &costs));
+            account.settle(now, rate);
+            prop_assert_eq!(account.wait(now, &costs), Duration::ZERO, "one wait is enough");
+            account.take(now, &costs);
+            sent.push((now.0, costs.iter().map(|(part, cost)| (*part, cost.as_secs_f64())).collect()));
         }
-        for first in 0..sent.len() {
-            let (mut records, mut bytes) = (0, 0);
-            for (at, weight) in &sent[first..] {
-                // What went before this one, in the time until it.
-                let seconds = (at - sent[first].0) as f64 / 1e9;
-                prop_assert!(records as f64 <= seconds * 1e3 + 1.0, "{} records in {} s", records, seconds);
-                prop_assert!(bytes as f64 <= seconds * 1e6 + 1.0, "{} bytes in {} s", bytes, seconds);
-                records += weight.records;
-                bytes += weight.bytes;
+        for part in 0..parts {
+            let of = |costs: &HashMap<u64, f64>| costs.get(&part).copied().unwrap_or_default();
+            for first in 0..sent.len() {
+                let (mut sum, mut heaviest) = (0.0, 0.0_f64);
+                for (at, costs) in &sent[first..] {
+                    (sum, heaviest) = (sum + of(costs), heaviest.max(of(costs)));
+                    let seconds = (at - sent[first].0) as f64 / 1e9;
+                    let bound = seconds + heaviest.max(AHEAD.as_secs_f64()) + 1e-6;
+                    prop_assert!(sum <= bound, "{} s of part {} in {} s", sum, part, seconds);
+                }
             }
         }
     }
@@ -163,20 +202,20 @@ proptest! {
 fn what_has_no_weight_and_what_has_no_rate_goes_at_once() {
     let world = World::new(None);
     for _ in 0..10 {
-        world.transport.send(&weighing(HALF_A_SECOND)).unwrap();
+        world.transport.send(&holding(half())).unwrap();
     }
     assert_eq!((world.receiver.attempts(), world.waits()), (10, 0));
-    let world = World::new(Some(RATE));
-    world.transport.send(&weighing(HALF_A_SECOND)).unwrap();
+    let world = World::new(Some(rate(1)));
+    world.transport.send(&holding(half())).unwrap();
     world.transport.send(&Request::new(Vec::new())).unwrap();
     assert_eq!((world.receiver.attempts(), world.waits()), (2, 0));
 }
 
 #[test]
 fn it_waits_until_what_went_before_is_paid_for() {
-    let world = World::new(Some(RATE));
+    let world = World::new(Some(rate(1)));
     for sent in 0..20 {
-        world.transport.send(&weighing(HALF_A_SECOND)).unwrap();
+        world.transport.send(&holding(half())).unwrap();
         assert_eq!(world.clock.monotonic(), Monotonic(sent * 500_000_000));
     }
     assert_eq!((world.receiver.attempts(), world.waits()), (20, 19));
@@ -184,10 +223,10 @@ fn it_waits_until_what_went_before_is_paid_for() {
 
 #[test]
 fn an_interruption_ends_a_wait_and_says_that_nothing_was_sent() {
-    let world = World::new(Some(RATE));
-    world.transport.send(&weighing(HALF_A_SECOND)).unwrap();
+    let world = World::new(Some(rate(1)));
+    world.transport.send(&holding(half())).unwrap();
     world.transport.interrupt();
-    let ended = world.transport.send(&weighing(HALF_A_SECOND));
+    let ended = world.transport.send(&holding(half()));
     assert!(matches!(ended, Err(SendError::NotSent { .. })), "{ended:?}");
     assert_eq!(world.receiver.attempts(), 1);
     // What needs no wait goes, as a question that a stop does not hold up.

@@ -253,7 +253,7 @@ fn a_check_is_a_put_that_is_not_carried_out() {
         (&body["DryRun"], &body["StreamName"]),
         (&json!(true), &json!("audit"))
     );
-    assert_eq!(question.extensions().get::<Weight>(), None, "it is not paced");
+    assert_eq!(question.extensions().get::<Load>(), None, "it is not paced");
 
     let passed = || Ok(aws(400, "DryRunOperationException", "it would have succeeded"));
     let Step::Ask(second) = to.next(&[passed()]) else {

@@ -72,17 +72,21 @@ impl World {
 
 const MIB: u64 = 1024 * 1024;
 
+fn shards(parts: u64) -> Rate {
+    Rate {
+        parts: parts.try_into().unwrap(),
+        records: 1_000,
+        bytes: 1_000_000,
+    }
+}
+
 #[test]
 fn the_stream_is_asked_before_the_first_put_and_again_after_ten_minutes() {
     let world = World::new("", [summary("PROVISIONED", 2, 2_048), done()]);
     // Nothing is given up on a guess.
     assert_eq!((world.record_bytes(), world.rate()), (10 * MIB, None));
     assert_eq!(world.put(), 1);
-    let two = Rate {
-        records: 2_000,
-        bytes: 2_000_000,
-    };
-    assert_eq!((world.record_bytes(), world.rate()), (2 * MIB, Some(two)));
+    assert_eq!((world.record_bytes(), world.rate()), (2 * MIB, Some(shards(2))));
     // A request of two seconds would only be thrown back, but the largest record must fit.
     assert_eq!(world.to.limits().bytes, 2 * MIB);
     world.clock.advance(Duration::from_secs(599));
@@ -91,6 +95,16 @@ fn the_stream_is_asked_before_the_first_put_and_again_after_ten_minutes() {
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(world.put(), 2);
     assert_eq!((world.record_bytes(), world.to.limits().bytes), (MIB, 8_000_000));
+}
+
+/// The records of a field's value are all in one shard.
+#[test]
+fn with_a_field_as_key_no_more_goes_at_once_than_one_shard_takes() {
+    let one = |keys: &str| World::new(keys, []).to.limits().bytes;
+    assert_eq!(one("shards = 8\nmax_record_bytes = \"1MiB\""), 8_000_000);
+    let keys = "shards = 8\npartition_key = \"host.name\"\nmax_record_bytes";
+    assert_eq!(one(&format!("{keys} = \"1MiB\"")), MIB);
+    assert_eq!(one(&format!("{keys} = \"2MiB\"")), 2 * MIB);
 }
 
 #[test]
@@ -130,20 +144,11 @@ fn what_is_configured_is_not_asked_for() {
     let world = World::new("shards = 3\nmax_record_bytes = \"4MiB\"", []);
     assert_eq!(world.put(), 0);
     assert_eq!(world.record_bytes(), 4 * MIB);
-    assert_eq!(
-        world.rate(),
-        Some(Rate {
-            records: 3_000,
-            bytes: 3_000_000,
-        })
-    );
+    assert_eq!(world.rate(), Some(shards(3)));
     // One of the two is configured, and stays as it is.
     let world = World::new("shards = 3", [summary("PROVISIONED", 9, 1_024)]);
     assert_eq!(world.put(), 1);
-    assert_eq!(
-        (world.record_bytes(), world.rate().unwrap().records),
-        (MIB, 3_000)
-    );
+    assert_eq!((world.record_bytes(), world.rate()), (MIB, Some(shards(3))));
 }
 
 #[test]
@@ -153,7 +158,7 @@ fn what_is_no_put_is_passed_on_as_it_is() {
     assert_eq!(world.receiver.attempts(), 1);
 }
 
-/// The pace is that of the stream, and a stop ends its waits.
+/// The pace is that of the shards, and a stop ends its waits.
 #[test]
 fn what_is_shipped_is_paced_and_a_stop_does_not_wait_for_it() {
     // Nobody listens there: a request that is sent is refused at once.
@@ -166,10 +171,8 @@ fn what_is_shipped_is_paced_and_a_stop_does_not_wait_for_it() {
     ));
     let transport = route(&config).unwrap().transport;
     let mut request = encode(&Kinesis::new(config), &Rows::new(["{}"]).records());
-    request.extensions_mut().insert(Weight {
-        records: 2_000 * 3_600,
-        bytes: 1,
-    });
+    let Load(load) = request.extensions_mut().get_mut().unwrap();
+    load[0].bytes = 3_600 * 1_000_000;
     let refused = transport.send(&request).unwrap_err().to_string();
     assert!(refused.contains("127.0.0.1"), "{refused}");
     // An hour's worth is out.
