@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::world::World;
+use super::world::{MINUTE, World, healthy};
 use crate::deliver::testing::{Fault, Handle};
 use crate::deliver::{Action, Activity, Condition, Lane};
 use crate::spool::cursor::HoldKind;
@@ -11,10 +11,6 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 fn never(_: &http::Request<Vec<u8>>) -> Fault {
     Fault::Unacknowledged
-}
-
-fn healthy(_: &http::Request<Vec<u8>>) -> Fault {
-    Fault::None
 }
 
 fn is_held(lane: &Lane) -> bool {
@@ -86,7 +82,7 @@ fn a_pause_does_not_end_it_and_other_troubles_do_not_hide_it() {
     let (first, second, third) = (send(), send(), send());
     let status = |status| Ok(crate::deliver::testing::response(status, ""));
     lane.complete(first.0, status(202), world.now());
-    world.run(&mut lane, Duration::from_secs(60), never).unwrap();
+    world.run(&mut lane, MINUTE, never).unwrap();
     assert!(is_held(&lane), "{:?}", lane.snapshot());
     // What was on its way counts, and does not open the lane again.
     lane.complete(second.0, status(200), world.now());

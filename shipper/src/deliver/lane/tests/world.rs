@@ -25,8 +25,14 @@ pub(super) const EPOCH: Epoch = Epoch(7);
 pub(super) const DESTINATION: &str = "archive";
 /// When everything begins.
 const START: Timestamp = Timestamp(1_000_000_000_000);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 /// The category bit of records that the test's filter keeps back.
 pub(super) const FILTERED: u32 = 1;
+
+/// A receiver without a fault.
+pub(super) fn healthy(_: &http::Request<Vec<u8>>) -> Fault {
+    Fault::None
+}
 
 /// The spool: records in memory, some of them lost.
 #[derive(Default)]
