@@ -143,7 +143,7 @@ impl Marked {
                 Some(Verdict::Rejected { code, reason } | Verdict::NotKept { code, reason }) => {
                     Err(format!("not stored: {code}: {reason}"))
                 }
-                Some(Verdict::Retry { .. }) | None => {
+                Some(Verdict::Retry { .. } | Verdict::Unclear) | None => {
                     Err(String::from("not stored: it is to be tried again later"))
                 }
             },

@@ -35,11 +35,6 @@ impl Rows {
         });
     }
 
-    /// Whether there is none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// The records of `range` that are pending in `settled`: what a request for the range holds.
     pub(super) fn pending(&self, range: &Range<u32>, settled: &Settled) -> Vec<Record<'_>> {
         self.inside(range)

@@ -18,12 +18,15 @@ pub(in crate::deliver) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A destination whose requests and answers are as plain as can be.
+#[derive(Clone)]
 pub(in crate::deliver) struct Plain {
     pub(in crate::deliver) limits: Limits,
     pub(in crate::deliver) fingerprint: Fingerprint,
     pub(in crate::deliver) format: Format,
     /// What every record weighs beside its JSON: an escape, an envelope.
     pub(in crate::deliver) weight: u64,
+    /// A body says when its entry was made, which is believed for so long.
+    pub(in crate::deliver) stamped: Option<Duration>,
 }
 
 impl Default for Plain {
@@ -41,6 +44,7 @@ impl Default for Plain {
             fingerprint: [1; 16],
             format: Format::Ndjson,
             weight: 0,
+            stamped: None,
         }
     }
 }
@@ -76,6 +80,9 @@ impl Destination for Plain {
 
     fn encode(&self, batch: &Batch<'_>, _: &Context) -> Result<http::Request<Vec<u8>>, EncodeError> {
         let mut body = Vec::new();
+        if self.stamped.is_some() {
+            body.extend_from_slice(format!("{}\n", batch.attempt.made_at.0).as_bytes());
+        }
         for record in batch.records {
             body.extend_from_slice(record.json);
             body.push(if batch.attempt.format == Format::Ndjson {
@@ -94,6 +101,11 @@ impl Destination for Plain {
         let mut request = http::Request::put(&batch.attempt.name).body(body).unwrap();
         request.extensions_mut().insert(digest);
         Ok(request)
+    }
+
+    fn is_stale(&self, batch: &Batch<'_>, now: Timestamp) -> bool {
+        let until = |believed| batch.attempt.made_at.plus(believed);
+        self.stamped.is_some_and(|believed| until(believed) < now)
     }
 
     fn query(&self, batch: &Batch<'_>) -> String {
@@ -128,6 +140,7 @@ impl Destination for Plain {
                             code: String::from("old"),
                             reason: String::from("too old"),
                         },
+                        b'u' => Verdict::Unclear,
                         b'o' => Verdict::Retry {
                             after: Some(Duration::ZERO),
                         },
@@ -194,6 +207,8 @@ pub(in crate::deliver) struct Receiver {
     pub(in crate::deliver) rejected: BTreeSet<u64>,
     /// Records that are taken and not kept.
     pub(in crate::deliver) not_kept: BTreeSet<u64>,
+    /// Records at which it stops: it has stored what stands in front of them, and does not say so.
+    pub(in crate::deliver) stops: BTreeSet<u64>,
     /// Requests with more records are too large.
     pub(in crate::deliver) room: usize,
     /// How often each record was stored, and in which order.
@@ -212,6 +227,7 @@ impl Receiver {
             poison: BTreeSet::new(),
             rejected: BTreeSet::new(),
             not_kept: BTreeSet::new(),
+            stops: BTreeSet::new(),
             room: usize::MAX,
             stored: Vec::new(),
             names: BTreeMap::new(),
@@ -224,6 +240,11 @@ impl Receiver {
     /// Whether a request came under `name`.
     pub(in crate::deliver) fn has(&self, name: &str) -> bool {
         self.bodies.keys().any(|uri| uri.ends_with(name))
+    }
+
+    /// How many names it has seen.
+    pub(in crate::deliver) fn names(&self) -> usize {
+        self.bodies.len()
     }
 
     /// The sender died: it may come again with anything that it has journalled.
@@ -275,6 +296,11 @@ impl Receiver {
         }
         if seqs.iter().any(|seq| self.poison.contains(seq)) {
             return (400, String::new());
+        }
+        if let Some(stop) = seqs.iter().position(|seq| self.stops.contains(seq)) {
+            self.stored.extend(&seqs[..stop]);
+            let rest = seqs.len() - stop - 1;
+            return (207, format!("{}x{}", "u".repeat(stop), "r".repeat(rest)));
         }
         let whole = self.handle == Handle::CreateOnly || fault != Fault::Partial;
         let mut text = String::new();

@@ -239,6 +239,12 @@ pub trait Destination: Send + Sync {
     /// [`EncodeError`]: nothing was sent; the destination is held.
     fn encode(&self, batch: &Batch<'_>, context: &Context) -> Result<::http::Request<Vec<u8>>, EncodeError>;
 
+    /// Whether `batch` can no longer be sent as `encode` makes it: its `made_at`, which stands for the time of records that were
+    /// too old, is too old by `now` itself. It is made anew then.
+    fn is_stale(&self, _batch: &Batch<'_>, _now: Timestamp) -> bool {
+        false
+    }
+
     /// What `response`, to the request that `encode` made of `batch`, says of each record.
     fn decode(&self, batch: &Batch<'_>, response: &::http::Response<Vec<u8>>) -> Outcome;
 
@@ -318,6 +324,8 @@ pub enum Verdict {
         /// For a person, with what to do.
         reason: String,
     },
+    /// Nothing says whether the destination has it: it is sent again, and may be there twice then.
+    Unclear,
     /// Try this record again.
     Retry {
         /// Not before this long; zero: at once, since it was left out of the request.

@@ -303,7 +303,8 @@ fn without_a_shipper_the_cursors_are_asked() {
         state.entries.push(Entry::new(50, 4, NOW));
         state.entries[0].settled.settle(1, Disposition::Filtered);
         state.desired = 1;
-        state.hold = (id == "unnamed").then(|| Hold::new(HoldKind::Config, "no such bucket", ago(9)));
+        state.hold =
+            (id == "unnamed").then(|| Hold::new(HoldKind::Config, "no such bucket", ago(9), [0; 16]));
         cursor.commit(state).unwrap();
     }
     desired::set(&storage, "known", DesiredState::Inactive, NOW).unwrap();

@@ -75,14 +75,7 @@ impl Lane {
             .as_mut()
             .filter(|side| side.slot.in_flight == Some(ticket))
         {
-            let entry = match side.kind {
-                Kind::Replay => self
-                    .state
-                    .replay
-                    .as_mut()
-                    .and_then(|replay| replay.entry.as_mut()),
-                Kind::Retry => self.state.retry.as_mut().map(|retry| &mut retry.batch),
-            };
+            let entry = side.kind.entry(&mut self.state.replay, &mut self.state.retry);
             (Whose::Side(side.kind), entry, Some(&mut side.slot))
         } else {
             return;
@@ -216,7 +209,12 @@ impl Lane {
                 now.wall
             }
         };
-        self.state.hold = Some(Hold::new(kind, reason, since));
+        self.state.hold = Some(Hold::new(
+            kind,
+            reason,
+            since,
+            self.settings.destination.fingerprint(),
+        ));
         // While it is held the configuration may change: what is known not to be stored need not be feared twice.
         for (entry, slot) in self.state.entries.iter_mut().zip(&self.slots) {
             if slot.in_flight.is_none() {
@@ -321,7 +319,7 @@ impl Court<'_> {
         let places: Vec<u32> = entry.settled.pending_in(attempt.range.clone()).collect();
         let all = verdicts.len() as u64;
         let (mut stored, mut at_once, mut again, mut after) = (0u64, 0u64, 0u64, None::<Duration>);
-        let mut not_kept = 0u64;
+        let (mut not_kept, mut unclear) = (0u64, 0u64);
         let mut rejected = Vec::new();
         for (place, verdict) in places.into_iter().zip(verdicts) {
             match verdict {
@@ -335,6 +333,10 @@ impl Court<'_> {
                 Verdict::Retry { after: asked } => {
                     again += 1;
                     after = after.max(asked);
+                }
+                Verdict::Unclear => {
+                    unclear += 1;
+                    again += 1;
                 }
                 Verdict::Rejected { code, reason } => rejected.push((place, code, reason)),
                 Verdict::NotKept { code, reason } => {
@@ -361,6 +363,7 @@ impl Court<'_> {
         let settled = stored + *buried.as_ref().unwrap_or(&0);
         // The receiver has judged this name: what is left is another body, or at least another request.
         slot.give_up_attempt(entry, self.counts);
+        self.counts.redelivered = self.counts.redelivered.saturating_add(unclear);
         if settled > 0 {
             slot.search.settled();
         }
@@ -372,6 +375,15 @@ impl Court<'_> {
                 "{not_kept} of {all} records were taken and are not kept ({}), more than dead_letter_rate allows, and sent \
                  again they may leave copies: correct the destination or raise the rate; nothing is sent before a resume, \
                  which dead-letters them",
+                sample.unwrap_or_default()
+            );
+            return Consequence::Hold(HoldKind::NotKept, reason);
+        }
+        if !allowed && unclear > 0 {
+            let reason = format!(
+                "{count} of {all} records were rejected ({}), more than dead_letter_rate allows, and each sending may store \
+                 {unclear} others once more: correct the destination or raise the rate; nothing is sent before a resume, which \
+                 dead-letters them",
                 sample.unwrap_or_default()
             );
             return Consequence::Hold(HoldKind::NotKept, reason);
@@ -425,7 +437,7 @@ impl Court<'_> {
                     "records are refused one by one ({code}: {reason}), and none of their batch was stored: it is the \
                      destination's configuration, or every record of the batch. Nothing is given up"
                 );
-                Consequence::Hold(HoldKind::Config, reason)
+                Consequence::Hold(HoldKind::Refused, reason)
             }
             Finding::Cause(_) => {
                 let reason = format!(

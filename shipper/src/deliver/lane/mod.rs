@@ -5,7 +5,7 @@
 //! ([`Lane::complete`]). The cursor and the dead letters are written here, through [`Journal`] and [`DeadLetters`].
 //!
 //! # Out of scope
-//! Sending, waiting, waking up: [`super::worker`]. What bytes mean: [`crate::destination`].
+//! Sending, waiting, waking up: [`super::shipper`]. What bytes mean: [`crate::destination`].
 //!
 //! # Invariants, and why each step is crash-safe
 //! 1. *Journalled first.* [`Action::Send`] is returned only after a commit that holds the request's entry: bounds, nonce,
@@ -378,7 +378,8 @@ impl Lane {
              of them. Stop the original or remove this copy; if the original is gone, `auditship resume` each destination"
         );
         if self.state.hold.as_ref().is_none_or(|hold| hold.reason != reason) {
-            self.state.hold = Some(Hold::new(HoldKind::Conflict, &reason, now.wall));
+            let target = self.settings.destination.fingerprint();
+            self.state.hold = Some(Hold::new(HoldKind::Conflict, &reason, now.wall, target));
             self.trouble = Some(Trouble::new(Class::Conflict, now.wall, &reason));
             self.dirty = true;
         }
@@ -399,7 +400,8 @@ impl Lane {
             self.guard.grant();
         }
         for (entry, slot) in self.state.entries.iter_mut().zip(&mut self.slots) {
-            slot.vouched |= slot.standing == Standing::Exhausted;
+            // The hold is in the journal; what the slot asked for is known beside a later hold too.
+            slot.vouched |= hold == Some(HoldKind::Refused) || slot.standing == Standing::Exhausted;
             if slot.standing == Standing::Conflict && slot.in_flight.is_none() {
                 slot.give_up_attempt(entry, &mut self.state.counts);
                 self.dirty = true;

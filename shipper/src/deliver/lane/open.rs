@@ -9,7 +9,7 @@ use crate::deliver::guard::Guard;
 use crate::deliver::rows::Rows;
 use crate::deliver::source::{Next, Source, SourceError};
 use crate::destination::Fingerprint;
-use crate::spool::cursor::{AttemptState, Counts, Disposition, Entry, Hint, HoldKind};
+use crate::spool::cursor::{AttemptState, Counts, Disposition, Entry, Hint, Hold};
 use crate::time::{Monotonic, Timestamp};
 
 impl Lane {
@@ -52,12 +52,6 @@ impl Lane {
         lane.release_elsewhere();
         lane.remove_stray_letters()?;
         Ok(lane)
-    }
-
-    /// What an answer held the destination for. That the spool was copied is no answer: no name is known to be taken.
-    fn held(&self) -> Option<HoldKind> {
-        let hold = self.state.hold.as_ref().filter(|_| !self.is_silent_copy());
-        hold.map(|hold| hold.kind)
     }
 
     fn load_entries(&mut self) -> Result<(), LaneError> {
@@ -113,23 +107,12 @@ impl Lane {
         Ok(())
     }
 
-    /// Where records go elsewhere now, no sending can store twice what the other place never acknowledged: nobody need be
+    /// Where records go elsewhere now, no sending can store twice what the other place has, or may have: nobody need be
     /// waited for.
     fn release_elsewhere(&mut self) {
-        let fingerprint = self.settings.destination.fingerprint();
-        let retry = self.state.retry.iter().map(|retry| &retry.batch);
-        let replay = self
-            .state
-            .replay
-            .iter()
-            .filter_map(|replay| replay.entry.as_ref());
-        let mut entries = self.state.entries.iter().chain(retry).chain(replay);
-        let is_of_here = |entry: &Entry| {
-            let attempt = entry.attempt.as_ref();
-            attempt.is_some_and(|attempt| attempt.fingerprint == fingerprint)
-        };
-        let is_open = self.held() == Some(HoldKind::Unacknowledged);
-        if is_open && !entries.any(is_of_here) {
+        let target = self.settings.destination.fingerprint();
+        let is_elsewhere = |hold: &Hold| hold.kind.waits_for_a_person() && hold.target != target;
+        if !self.is_silent_copy() && self.state.hold.as_ref().is_some_and(is_elsewhere) {
             self.state.hold = None;
             self.dirty = true;
         }
@@ -138,10 +121,7 @@ impl Lane {
     /// A letter may have been written by a lane that died before its cursor said so. The record is pending then, and
     /// may yet be stored: the letter goes, and comes again if it is right.
     fn remove_stray_letters(&mut self) -> Result<(), LaneError> {
-        if self.slots.iter().all(|slot| slot.rows.is_empty()) {
-            return Ok(());
-        }
-        let first = self.state.committed;
+        let (first, end) = (self.state.committed, self.state.end());
         let letters = self
             .ports
             .dead_letters
@@ -155,6 +135,16 @@ impl Lane {
         for (_, record) in self.slots.iter().flat_map(|slot| slot.rows.iter()) {
             if letters.contains(&(record.id.epoch, record.id.seq)) {
                 self.ports.dead_letters.remove(record.id.epoch, record.id.seq)?;
+            }
+        }
+        // Those of a batch that was being filled. Of another history of the spool there may be letters too: those stay.
+        let mut source = (self.ports.further_source)()?;
+        for (epoch, seq) in letters.into_iter().filter(|(_, seq)| *seq >= end) {
+            source.seek(seq, Hint::default())?;
+            if let Next::Record(record, _) = source.peek()?
+                && (record.id.epoch, record.id.seq) == (epoch, seq)
+            {
+                self.ports.dead_letters.remove(epoch, seq)?;
             }
         }
         Ok(())

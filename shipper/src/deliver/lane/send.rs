@@ -50,24 +50,28 @@ pub(super) fn prepare(
         return Ok(Prepared::Nothing);
     };
     let nonce = parts.random.next_u64()?;
-    let name = destination.name(&bounds, entry.made_at, nonce);
-    if name.len() > JournalledAttempt::MAX_NAME {
-        let reason = format!(
-            "the name of a batch would have {} bytes, more than {}: shorten its template",
-            name.len(),
-            JournalledAttempt::MAX_NAME
-        );
-        return Ok(Prepared::Held(HoldKind::Config, reason));
-    }
     let (format, compression) = destination.body();
-    let sending = Attempt {
+    let mut sending = Attempt {
         nonce,
         made_at: entry.made_at,
-        name,
+        name: String::new(),
         format,
         compression,
         earlier: 0,
     };
+    if is_stale(parts.settings, &records, &sending, now) {
+        entry.made_at = now.wall;
+        sending.made_at = now.wall;
+    }
+    sending.name = destination.name(&bounds, sending.made_at, nonce);
+    if sending.name.len() > JournalledAttempt::MAX_NAME {
+        let reason = format!(
+            "the name of a batch would have {} bytes, more than {}: shorten its template",
+            sending.name.len(),
+            JournalledAttempt::MAX_NAME
+        );
+        return Ok(Prepared::Held(HoldKind::Config, reason));
+    }
     let (request, digest) = match encode(parts.settings, &records, &sending, now) {
         Ok(encoded) => encoded,
         Err(held) => return Ok(held),
@@ -86,14 +90,15 @@ pub(super) fn prepare(
 }
 
 /// The journalled request again, from the journal and not from the configuration. `None` when there is none, or when
-/// it cannot be made any more: the destination is another one now, or the same records give other bytes. It is given up
-/// then, and what is pending goes out under a new name.
+/// it cannot be made any more: the destination is another one now, the same records give other bytes, or its time is over.
+/// It is given up then, and what is pending goes out under a new name.
 fn prepare_again(parts: &mut Parts<'_>, entry: &mut Entry, slot: &mut Slot, now: Now) -> Option<Prepared> {
     let attempt = entry.attempt.as_mut()?;
     let same_destination = attempt.fingerprint == parts.settings.destination.fingerprint();
     if same_destination {
         let records = slot.rows.pending(&attempt.range, &entry.settled);
         match encode(parts.settings, &records, &attempt.sending, now) {
+            _ if is_stale(parts.settings, &records, &attempt.sending, now) => {}
             Err(held) => return Some(held),
             Ok((request, digest)) if digest == attempt.digest => {
                 // While a name is in conflict, what it answers proves nothing: the journal goes on saying so.
@@ -103,7 +108,8 @@ fn prepare_again(parts: &mut Parts<'_>, entry: &mut Entry, slot: &mut Slot, now:
                 }
                 return Some(Prepared::Request(request));
             }
-            Ok(_) => {}
+            // It is configured in another way: what its answers were says nothing of these bytes.
+            Ok(_) => slot.forget_answers(entry),
         }
     } else {
         slot.forget_answers(entry);
@@ -111,6 +117,14 @@ fn prepare_again(parts: &mut Parts<'_>, entry: &mut Entry, slot: &mut Slot, now:
     slot.give_up_attempt(entry, parts.counts);
     *parts.dirty = true;
     None
+}
+
+fn is_stale(settings: &Settings, records: &[Record<'_>], sending: &Attempt, now: Now) -> bool {
+    let batch = Batch {
+        records,
+        attempt: sending,
+    };
+    settings.destination.is_stale(&batch, now.wall)
 }
 
 fn encode(

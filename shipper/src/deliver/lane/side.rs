@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 use super::send::{Parts, Prepared, prepare};
 use super::slot::{Role, Slot, Standing};
-use super::{Action, Class, Flow, Lane, LaneError, Now, Step, Ticket};
+use super::{Action, Class, Flow, Lane, LaneError, Now, Step, Ticket, Trouble};
 use crate::deliver::gather::{Filled, Gather};
 use crate::deliver::pack::{Fit, Packer};
 use crate::deliver::rows::Rows;
@@ -31,6 +31,20 @@ use crate::spool::identity::Epoch;
 pub(super) enum Kind {
     Replay,
     Retry,
+}
+
+impl Kind {
+    /// Its batch in the journal.
+    pub(super) fn entry<'a>(
+        self,
+        replay: &'a mut Option<Replay>,
+        retry: &'a mut Option<DeadLetterRetry>,
+    ) -> Option<&'a mut Entry> {
+        match self {
+            Self::Replay => replay.as_mut()?.entry.as_mut(),
+            Self::Retry => retry.as_mut().map(|retry| &mut retry.batch),
+        }
+    }
 }
 
 /// The batch of a side job that is journalled.
@@ -255,15 +269,7 @@ impl Lane {
     /// A person says that it is right now: a name that was taken is given up.
     pub(super) fn resume_side(&mut self) {
         let Some(side) = &mut self.side else { return };
-        let entry = match side.kind {
-            Kind::Replay => self
-                .state
-                .replay
-                .as_mut()
-                .and_then(|replay| replay.entry.as_mut()),
-            Kind::Retry => self.state.retry.as_mut().map(|retry| &mut retry.batch),
-        };
-        if let Some(entry) = entry
+        if let Some(entry) = side.kind.entry(&mut self.state.replay, &mut self.state.retry)
             && side.slot.standing == Standing::Conflict
             && side.slot.in_flight.is_none()
         {
@@ -404,6 +410,7 @@ impl Lane {
             to,
         };
         let mut gather = Gather::new(at, Hint::default(), &limits, &self.settings.batching);
+        let mut oversized = 0_u64;
         while let Filled::Oversized { .. } = gather.fill(
             &mut bounded,
             &*self.settings.filter,
@@ -411,6 +418,15 @@ impl Lane {
             now.monotonic,
         )? {
             gather.settle_next(&mut bounded, Disposition::DeadLettered, now.monotonic);
+            oversized += 1;
+        }
+        if oversized > 0 {
+            let reason = format!(
+                "{oversized} records of a replay are larger than {} takes and were not stored again; they count as what they \
+                 were before it",
+                self.settings.destination.kind()
+            );
+            self.trouble = Some(Trouble::new(Class::Rejected, now.wall, &reason));
         }
         self.dirty = true;
         let Some((entry, rows)) = gather.close(now.wall) else {
@@ -439,15 +455,7 @@ impl Lane {
         let Some(side) = &mut self.side else {
             return Ok(Step::Again);
         };
-        let entry = match side.kind {
-            Kind::Replay => self
-                .state
-                .replay
-                .as_mut()
-                .and_then(|replay| replay.entry.as_mut()),
-            Kind::Retry => self.state.retry.as_mut().map(|retry| &mut retry.batch),
-        };
-        let Some(entry) = entry else {
+        let Some(entry) = side.kind.entry(&mut self.state.replay, &mut self.state.retry) else {
             self.side = None;
             return Ok(Step::Again);
         };

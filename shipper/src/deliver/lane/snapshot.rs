@@ -68,6 +68,8 @@ pub enum Class {
     Rate,
     /// The same, of what was taken and is not kept.
     NotKept,
+    /// Records were refused one by one, and nothing beside them was stored.
+    Refused,
     /// Records of a replay were rejected.
     Rejected,
     /// A name is taken.
@@ -92,6 +94,7 @@ impl Class {
             Self::Config => "config",
             Self::Rate => "rate",
             Self::NotKept => "not_kept",
+            Self::Refused => "refused",
             Self::Rejected => "rejected",
             Self::Conflict => "conflict",
             Self::Storage => "storage",
@@ -108,6 +111,7 @@ impl Class {
             HoldKind::Config => Self::Config,
             HoldKind::Rate => Self::Rate,
             HoldKind::NotKept => Self::NotKept,
+            HoldKind::Refused => Self::Refused,
             HoldKind::Conflict => Self::Conflict,
             HoldKind::Unacknowledged => Self::Unacknowledged,
         }

@@ -273,7 +273,7 @@ fn what_the_service_would_alter_is_not_sent_and_its_verdict_says_why() {
             Verdict::Rejected { code, .. } => code.as_str(),
             Verdict::NotKept { .. } => "not kept",
             Verdict::Stored => "stored",
-            Verdict::Retry { .. } => "again",
+            Verdict::Retry { .. } | Verdict::Unclear => "again",
         })
         .collect();
     assert_eq!(

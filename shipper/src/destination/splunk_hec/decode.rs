@@ -8,7 +8,7 @@
 //! | the same, interrupted by a stop | unclear | it is sent again at the next start |
 //! | the same with `ack = "none"` | stored | the configuration says so |
 //! | code 1 to 4, 21, 22; 401, 403, 407 | auth | the token |
-//! | code 6, 12, 13, 15 with `invalid-event-number` | that record is rejected, all others go again | see the module |
+//! | code 6, 12, 13, 15 with `invalid-event-number` | that record is rejected, those in front are unclear, the rest goes again | the collector reads from the front |
 //! | the same without one that was sent | refused | searched by halves |
 //! | any other 2xx without a code, to records | unacknowledged, held at once | something stands before the collector, and may hand on |
 //! | the same with `ack = "none"` | config | |
@@ -152,6 +152,7 @@ fn refused(batch: &Batch<'_>, body: &Value, code: Option<u64>, reason: String) -
         return Outcome::Refused { code, reason };
     };
     let mut verdicts = vec![Verdict::Retry { after: None }; batch.records.len()];
+    verdicts[..place].fill(Verdict::Unclear);
     verdicts[place] = Verdict::Rejected { code, reason };
     Outcome::Verdicts(verdicts)
 }

@@ -86,6 +86,7 @@ pub(super) fn encode(destination: &str, state: &State, out: &mut Vec<u8>) {
         section(out, HOLD, |out| {
             put_time(out, hold.since);
             out.push(hold_number(hold.kind));
+            out.extend_from_slice(&hold.target);
             out.extend_from_slice(hold.reason.as_bytes());
         });
     }
@@ -223,6 +224,7 @@ fn hold_number(kind: HoldKind) -> u8 {
         HoldKind::Unacknowledged => 3,
         HoldKind::Rate => 4,
         HoldKind::NotKept => 5,
+        HoldKind::Refused => 6,
     }
 }
 
@@ -375,10 +377,12 @@ impl<'a> Fields<'a> {
             3 => HoldKind::Unacknowledged,
             4 => HoldKind::Rate,
             5 => HoldKind::NotKept,
+            6 => HoldKind::Refused,
             _ => return Err(Malformed::UnknownValue("the kind of a hold")),
         };
         Ok(Hold {
             kind,
+            target: self.array()?,
             reason: self.text("the reason of a hold")?,
             since,
         })

@@ -111,6 +111,8 @@ pub struct Hold {
     pub reason: String,
     /// Since when.
     pub since: Timestamp,
+    /// The destination as it was then: what another one has said does not hold this one.
+    pub target: Fingerprint,
 }
 
 /// What holds a destination.
@@ -129,9 +131,12 @@ pub enum HoldKind {
     Rate,
     /// The name of a batch is taken by something else.
     Conflict,
-    /// As [`HoldKind::Rate`], of records that were taken and are not kept: another sending may leave copies of them, so they
-    /// are sent again only when a person says so.
+    /// As [`HoldKind::Rate`], where another sending may leave copies: of records that were taken and are not kept, or of those
+    /// beside the rejected ones. They are sent again only when a person says so.
     NotKept,
+    /// Records were refused one by one, and nothing of their batch was stored: the destination, or each of them. A person's
+    /// resume says that it is they.
+    Refused,
     /// A batch was taken and nobody says that it is stored. It may be: so it is sent again only when a person says so.
     Unacknowledged,
 }
@@ -141,7 +146,7 @@ impl HoldKind {
     pub fn waits_for_a_person(self) -> bool {
         match self {
             Self::NotKept | Self::Unacknowledged => true,
-            Self::Auth | Self::Config | Self::Rate | Self::Conflict => false,
+            Self::Auth | Self::Config | Self::Rate | Self::Refused | Self::Conflict => false,
         }
     }
 }
@@ -180,9 +185,14 @@ impl Hold {
     pub const MAX_REASON: usize = 1024;
 
     /// A hold; a reason that is too long is cut.
-    pub fn new(kind: HoldKind, reason: &str, since: Timestamp) -> Self {
+    pub fn new(kind: HoldKind, reason: &str, since: Timestamp, target: Fingerprint) -> Self {
         let reason = reason[..reason.floor_char_boundary(Self::MAX_REASON)].to_owned();
-        Self { kind, reason, since }
+        Self {
+            kind,
+            reason,
+            since,
+            target,
+        }
     }
 }
 

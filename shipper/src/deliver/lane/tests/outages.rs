@@ -7,6 +7,7 @@ use super::world::{MINUTE, World, healthy};
 use crate::deliver::testing::{Fault, Handle};
 use crate::deliver::{Action, Condition};
 use crate::spool::cursor::HoldKind;
+use crate::time::Timestamp;
 use crate::transport::SendError;
 
 #[test]
@@ -153,4 +154,49 @@ fn a_disk_that_takes_no_dead_letter_keeps_the_record_and_what_was_stored_beside_
     world.run(&mut lane, 5 * MINUTE, healthy).unwrap();
     assert_eq!((world.letters(), lane.is_drained()), (vec![4], true));
     assert_eq!(world.receiver.times(10).iter().sum::<usize>(), 9);
+}
+
+#[test]
+fn a_batch_whose_time_is_over_is_made_anew() {
+    for (believed, names) in [(Duration::MAX, 1), (60 * MINUTE, 2)] {
+        let mut world = World::new(Handle::None);
+        world.destination.stamped = Some(believed);
+        world.fill(10);
+        let mut lane = world.open().unwrap();
+        world.run(&mut lane, 90 * MINUTE, |_| Fault::NotSent).unwrap();
+        world.run(&mut lane, 10 * MINUTE, healthy).unwrap();
+        assert_eq!(world.receiver.names(), names);
+        let counts = lane.snapshot().counts;
+        assert_eq!((counts.delivered, counts.redelivered), (10, 0));
+        assert_eq!(world.receiver.times(10), [1; 10]);
+    }
+}
+
+#[test]
+fn a_batch_that_waited_for_its_first_request_has_a_time_of_now() {
+    let mut world = World::new(Handle::None);
+    world.destination.stamped = Some(60 * MINUTE);
+    world.fill(10);
+    world.receiver.rejected = (0..10).collect();
+    world.dead_letter_rate = 0;
+    let mut lane = world.open().unwrap();
+    // No attempt is left of a batch that was judged: the next one is made from its entry.
+    world.fill(10);
+    world.receiver.rejected = (0..20).collect();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    world.run(&mut lane, 90 * MINUTE, |_| Fault::NotSent).unwrap();
+    let now = world.now().wall;
+    world.receiver.rejected.clear();
+    let mut made_at = Vec::new();
+    world
+        .run(&mut lane, 10 * MINUTE, |request| {
+            let text = std::str::from_utf8(request.body()).unwrap();
+            made_at.push(Timestamp(text.lines().next().unwrap().parse().unwrap()));
+            Fault::None
+        })
+        .unwrap();
+    assert!(!made_at.is_empty());
+    for made_at in made_at {
+        assert!(made_at.plus(60 * MINUTE) >= now, "{made_at:?} {now:?}");
+    }
 }

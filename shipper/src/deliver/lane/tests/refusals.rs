@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::world::{MINUTE, World, healthy};
-use crate::deliver::testing::{Handle, response};
+use crate::deliver::testing::{Fault, Handle, response};
 use crate::deliver::{Action, Activity, Condition};
 use crate::spool::cursor::HoldKind;
 
@@ -85,6 +85,10 @@ fn one_refused_record_is_given_up_when_a_person_says_that_the_destination_is_rig
     let mut lane = world.open().unwrap();
     world.run(&mut lane, 60 * MINUTE, healthy).unwrap();
     assert_eq!(world.letters(), [] as [u64; 0]);
+    // Also while nothing runs.
+    drop(lane);
+    world.receiver.sender_died();
+    let mut lane = world.open().unwrap();
     lane.desire(Activity::Active, 1);
     world.run(&mut lane, MINUTE, healthy).unwrap();
     assert_eq!(
@@ -132,6 +136,122 @@ fn what_is_taken_and_not_kept_is_not_sent_again_before_a_person_says_so() {
         ((0..25).collect(), Condition::Active)
     );
     assert_eq!(world.receiver.stored, [25, 26, 27, 28, 29]);
+}
+
+#[test]
+fn what_stands_in_front_of_a_rejected_record_may_be_there_twice_and_is_counted() {
+    let mut world = World::new(Handle::None);
+    world.fill(10);
+    world.receiver.stops = BTreeSet::from([6]);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    let counts = lane.snapshot().counts;
+    assert_eq!((counts.delivered, counts.dead_lettered), (9, 1));
+    assert_eq!(counts.redelivered, 6);
+    assert_eq!(world.receiver.times(10), [2, 2, 2, 2, 2, 2, 0, 1, 1, 1]);
+}
+
+#[test]
+fn what_stands_in_front_of_many_rejected_records_is_not_sent_for_ever() {
+    let mut world = World::new(Handle::None);
+    world.destination.limits.records = 100;
+    world.destination.limits.bytes = 10_000;
+    world.fill(40);
+    world.receiver.stops = (10..35).collect();
+    let mut lane = world.open().unwrap();
+    for _ in 0..3 {
+        world.run(&mut lane, 60 * MINUTE, healthy).unwrap();
+        let condition = lane.snapshot().condition;
+        assert!(
+            matches!(&condition, Condition::Held { kind: HoldKind::NotKept, probe: None, reason, .. }
+                if reason.contains("may store 10 others once more")),
+            "{condition:?}"
+        );
+        drop(lane);
+        world.receiver.sender_died();
+        lane = world.open().unwrap();
+    }
+    // Ten are few enough; the one after them is not.
+    assert_eq!((world.letters().len(), world.receiver.requests), (10, 11));
+    lane.desire(Activity::Active, 1);
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    let counts = lane.snapshot().counts;
+    assert_eq!((counts.delivered, counts.dead_lettered), (15, 25));
+}
+
+#[test]
+fn what_one_target_did_not_keep_does_not_hold_another_nor_lift_its_brake() {
+    let mut world = World::new(Handle::Idempotent);
+    world.fill(30);
+    world.receiver.not_kept = (0..25).collect();
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert!(matches!(
+        lane.snapshot().condition,
+        Condition::Held {
+            kind: HoldKind::NotKept,
+            ..
+        }
+    ));
+    drop(lane);
+    world.receiver.sender_died();
+    world.receiver.not_kept.clear();
+    world.receiver.rejected = (0..25).collect();
+    world.destination.fingerprint = [2; 16];
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    let condition = lane.snapshot().condition;
+    assert!(
+        matches!(
+            condition,
+            Condition::Held {
+                kind: HoldKind::Rate,
+                ..
+            }
+        ),
+        "{condition:?}"
+    );
+    world.receiver.rejected.clear();
+    world.run(&mut lane, 10 * MINUTE, healthy).unwrap();
+    assert_eq!(lane.snapshot().counts.delivered, 30);
+}
+
+/// That some of a batch was stored proves nothing for other bytes.
+#[test]
+fn what_was_stored_in_another_form_does_not_say_whose_fault_a_refusal_is() {
+    let mut world = World::new(Handle::None);
+    world.fill(10);
+    let mut lane = world.open().unwrap();
+    let mut requests = 0;
+    world
+        .run(&mut lane, MINUTE, |_| {
+            requests += 1;
+            if requests == 1 {
+                Fault::Partial
+            } else {
+                Fault::NotSent
+            }
+        })
+        .unwrap();
+    assert_eq!(world.receiver.stored.len(), 5);
+    drop(lane);
+    world.receiver.sender_died();
+    world.destination.stamped = Some(Duration::MAX);
+    world.receiver.poison = (0..10).collect();
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, 10 * MINUTE, healthy).unwrap();
+    let condition = lane.snapshot().condition;
+    assert!(
+        matches!(
+            condition,
+            Condition::Held {
+                kind: HoldKind::Refused,
+                ..
+            }
+        ),
+        "{condition:?}"
+    );
+    assert_eq!(world.letters(), [] as [u64; 0]);
 }
 
 #[test]

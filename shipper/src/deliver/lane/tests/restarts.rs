@@ -216,3 +216,26 @@ fn a_letter_that_the_cursor_does_not_know_goes_when_the_lane_is_opened_again() {
     let counts = lane.snapshot().counts;
     assert_eq!((counts.delivered, counts.dead_lettered), (10, 0));
 }
+
+#[test]
+fn a_letter_of_a_batch_that_was_being_filled_goes_when_the_lane_is_opened_again() {
+    let mut world = World::new(Handle::None);
+    world.destination.limits.in_flight = 2;
+    world.fill(10);
+    world.log.push(101, 0);
+    world.fill(3);
+    let mut lane = world.open().unwrap();
+    let Action::Send { .. } = lane.poll(world.now()).unwrap() else {
+        panic!("a batch")
+    };
+    assert!(matches!(lane.poll(world.now()).unwrap(), Action::Wait(_)));
+    assert_eq!(world.letters(), [10]);
+    // It fits now, and nothing in the cursor says that it ever did not.
+    drop(lane);
+    world.destination.limits.record_bytes = 200;
+    let mut lane = world.open().unwrap();
+    assert_eq!(world.letters(), [] as [u64; 0]);
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    let counts = lane.snapshot().counts;
+    assert_eq!((counts.delivered, counts.dead_lettered), (14, 0));
+}

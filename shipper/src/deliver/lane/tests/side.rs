@@ -55,6 +55,25 @@ fn what_a_replay_cannot_store_again_is_said() {
 }
 
 #[test]
+fn what_a_replay_finds_too_large_by_now_is_said() {
+    let mut world = World::new(Handle::Idempotent);
+    world.fill(5);
+    world.log.push(80, 0);
+    world.fill(4);
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    drop(lane);
+    world.destination.limits.record_bytes = 60;
+    let mut lane = world.open().unwrap();
+    assert_eq!(lane.replay(0, 10, 77), Reply::Accepted { records: 10 });
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    let snapshot = lane.snapshot();
+    assert_eq!((snapshot.counts.replayed, world.letters()), (9, vec![]));
+    let reason = snapshot.trouble.unwrap().reason;
+    assert!(reason.contains("1 records of a replay are larger"), "{reason}");
+}
+
+#[test]
 fn retried_dead_letters_move_to_delivered_and_those_refused_again_stay() {
     let mut world = World::new(Handle::Idempotent);
     world.fill(30);

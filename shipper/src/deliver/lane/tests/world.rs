@@ -243,12 +243,7 @@ impl World {
 
     pub(super) fn settings(&self) -> Settings {
         Settings {
-            destination: Arc::new(Plain {
-                limits: self.destination.limits,
-                fingerprint: self.destination.fingerprint,
-                format: self.destination.format,
-                weight: self.destination.weight,
-            }),
+            destination: Arc::new(self.destination.clone()),
             batching: self.batching,
             filter: Arc::new(CategoryFilter),
             dead_letter_rate: self.dead_letter_rate,

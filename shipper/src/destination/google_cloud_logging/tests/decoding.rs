@@ -277,7 +277,7 @@ fn codes(made_at: i64, response: &Response<Vec<u8>>) -> Vec<String> {
             .map(|verdict| match verdict {
                 Verdict::Stored => String::new(),
                 Verdict::Rejected { code, .. } | Verdict::NotKept { code, .. } => code,
-                Verdict::Retry { .. } => String::from("again"),
+                Verdict::Retry { .. } | Verdict::Unclear => String::from("again"),
             })
             .collect(),
         other => panic!("{other:?}"),

@@ -170,7 +170,7 @@ fn decode(hec: &SplunkHec, records: usize, response: &Response<Vec<u8>>) -> Outc
 }
 
 #[test]
-fn the_event_that_is_named_is_rejected_and_all_others_go_again() {
+fn the_event_that_is_named_is_rejected_and_all_others_go_again_those_in_front_perhaps_twice() {
     let refusal = |number: &str| answer(400, &format!("{{\"text\":\"t\",\"code\":12{number}}}"));
     let again = Verdict::Retry { after: None };
     let rejected = Verdict::Rejected {
@@ -179,7 +179,7 @@ fn the_event_that_is_named_is_rejected_and_all_others_go_again() {
     };
     assert_eq!(
         decode(&hec(""), 3, &refusal(",\"invalid-event-number\":1")),
-        Outcome::Verdicts(vec![again.clone(), rejected.clone(), again])
+        Outcome::Verdicts(vec![Verdict::Unclear, rejected.clone(), again])
     );
     assert_eq!(
         decode(&hec(""), 1, &refusal(",\"invalid-event-number\":0")),

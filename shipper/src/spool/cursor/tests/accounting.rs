@@ -157,7 +157,7 @@ fn every_broken_rule_is_named() {
             state.entries[0].attempt = Some(attempt(0..1, &"n".repeat(1025)));
         }),
         (Unsound::LongReason, &|state| {
-            let mut hold = Hold::new(HoldKind::Auth, "", Timestamp(0));
+            let mut hold = Hold::new(HoldKind::Auth, "", Timestamp(0), [0; 16]);
             hold.reason = "r".repeat(1025);
             state.hold = Some(hold);
         }),
@@ -207,8 +207,13 @@ fn every_broken_rule_is_named() {
 
 #[test]
 fn a_long_reason_is_cut_between_characters() {
-    let hold = Hold::new(HoldKind::Config, &"ä".repeat(600), Timestamp(0));
+    let hold = Hold::new(HoldKind::Config, &"ä".repeat(600), Timestamp(0), [0; 16]);
     assert_eq!(hold.reason, "ä".repeat(512));
-    let hold = Hold::new(HoldKind::Config, &format!("x{}", "ä".repeat(600)), Timestamp(0));
+    let hold = Hold::new(
+        HoldKind::Config,
+        &format!("x{}", "ä".repeat(600)),
+        Timestamp(0),
+        [0; 16],
+    );
     assert_eq!(hold.reason.len(), 1023);
 }

@@ -13,7 +13,7 @@ fn disk(commits: u64) -> (SimStorage, State, State) {
         let mut state = cursor.state().clone();
         state.entries = vec![Entry::new(0, 9 + u32::try_from(number).unwrap(), Timestamp(5))];
         state.entries[0].attempt = Some(attempt(0..3, "2026/01/01/name.ndjson"));
-        state.hold = Some(Hold::new(HoldKind::Conflict, "look", Timestamp(9)));
+        state.hold = Some(Hold::new(HoldKind::Conflict, "look", Timestamp(9), [0; 16]));
         cursor.commit(state).unwrap();
         states.push(cursor.state().clone());
     }

@@ -52,7 +52,12 @@ fn state() -> State {
             rewound: 4,
         },
         entries: vec![entry, damaged],
-        hold: Some(Hold::new(HoldKind::Config, "no such bucket", Timestamp(3))),
+        hold: Some(Hold::new(
+            HoldKind::Config,
+            "no such bucket",
+            Timestamp(3),
+            [0xf2; 16],
+        )),
         desired: 5,
         command: 6,
         copy: 0,

@@ -113,7 +113,8 @@ fn any_retry() -> impl Strategy<Value = DeadLetterRetry> {
     })
 }
 
-const HOLDS: [HoldKind; 6] = [
+const HOLDS: [HoldKind; 7] = [
+    HoldKind::Refused,
     HoldKind::NotKept,
     HoldKind::Auth,
     HoldKind::Config,
@@ -129,7 +130,7 @@ prop_compose! {
         outside: [u64; 4],
         at: (u64, u64),
         entries in prop::collection::vec(any_entry(70), 0..=State::MAX_ENTRIES),
-        hold in prop::option::of((prop::sample::select(&HOLDS[..]), "[a-zäß\u{1F512}]{0,300}", any::<i64>())),
+        hold in prop::option::of((prop::sample::select(&HOLDS[..]), "[a-zäß\u{1F512}]{0,300}", any::<i64>(), any::<[u8; 16]>())),
         desired: u64,
         command: u64,
         copy in prop_oneof![Just(0), any::<u64>()],
@@ -147,8 +148,8 @@ prop_compose! {
             next = entry.end();
             entry
         }).collect();
-        let hold = hold.map(|(kind, reason, since)| {
-            Hold::new(kind, &reason, Timestamp(since))
+        let hold = hold.map(|(kind, reason, since, target)| {
+            Hold::new(kind, &reason, Timestamp(since), target)
         });
         State {
             generation: 0,
@@ -184,6 +185,7 @@ fn largest_state() -> State {
             HoldKind::Auth,
             &"r".repeat(Hold::MAX_REASON),
             Timestamp(0),
+            [0; 16],
         )),
         replay: Some(Replay {
             from: 0,
