@@ -8,7 +8,7 @@ use ::http::{Request, Response};
 use super::config::{Config, TooOld};
 use super::limits::{MARGIN, MAX_AGE, MAX_AHEAD};
 use super::row::TooLong;
-use crate::destination::{Record, Verdict};
+use crate::destination::{Batch, Record, Verdict};
 use crate::time::Timestamp;
 use crate::transport::SendError;
 use crate::transport::inquiring::Inquire;
@@ -76,7 +76,10 @@ impl Why {
 
 /// Whether the service would replace the time of a record that arrives at `now`.
 pub(super) fn replaced(record: &Record<'_>, now: Timestamp) -> Option<Why> {
-    let time = record.entry.time;
+    is_outside(record.entry.time, now)
+}
+
+fn is_outside(time: Timestamp, now: Timestamp) -> Option<Why> {
     if time.plus(MAX_AGE.saturating_sub(MARGIN)) < now {
         Some(Why::Aged)
     } else if time > now.plus(MAX_AHEAD.saturating_sub(MARGIN)) {
@@ -100,6 +103,15 @@ pub(super) fn stamp(
         TooOld::Restamp if replaced(record, made_at).is_some() => Ok(made_at),
         TooOld::Restamp => Ok(own),
     }
+}
+
+/// Whether the service would replace the time under which a record is sent, by now: that of its batch, or its own.
+pub(super) fn is_stale(config: &Config, batch: &Batch<'_>, now: Timestamp) -> bool {
+    let is_replaced = |record: &Record<'_>| {
+        let made_at = batch.attempt.made_at;
+        stamp(config, record, made_at, now).is_ok_and(|sent| is_outside(sent, now).is_some())
+    };
+    config.too_old == TooOld::Restamp && batch.records.iter().any(is_replaced)
 }
 
 /// Carries over what a request leaves out. No question is asked.

@@ -123,6 +123,10 @@ impl Destination for AzureMonitor {
         encode::encode(&self.config, batch, context)
     }
 
+    fn is_stale(&self, batch: &Batch<'_>, now: Timestamp) -> bool {
+        left_out::is_stale(&self.config, batch, now)
+    }
+
     fn decode(&self, batch: &Batch<'_>, response: &Response<Vec<u8>>) -> Outcome {
         decode::decode(&self.config, batch, response)
     }

@@ -321,6 +321,30 @@ fn restamping_keeps_the_true_time_inside() {
     assert_eq!(made.send(&monitor, refused(204, "")), Outcome::Stored);
 }
 
+#[test]
+fn a_batch_is_made_anew_before_the_service_replaces_what_was_restamped() {
+    const MINUTE: i64 = HOUR / 60;
+    for (keys, age, lasts) in [
+        ("too_old = \"restamp\"", 100 * HOUR, Some(48 * HOUR)),
+        ("too_old = \"restamp\"", HOUR, Some(47 * HOUR)),
+        ("", 100 * HOUR, None),
+    ] {
+        let (made, monitor) = (Made::of(&[("{}", -age)]), monitor(keys));
+        let is_stale = |after: i64| {
+            made.with(&monitor, |batch| {
+                monitor.is_stale(batch, Timestamp(NOW.0 + after))
+            })
+        };
+        assert!(!is_stale(0), "{keys}");
+        if let Some(lasts) = lasts {
+            let last = lasts - 5 * MINUTE;
+            assert!(!is_stale(last) && is_stale(last + 1), "{keys}");
+        } else {
+            assert!(!is_stale(100 * HOUR), "{keys}");
+        }
+    }
+}
+
 /// It is in the table, with its own time in it: sent again it would be there twice.
 #[test]
 fn a_row_whose_time_the_service_replaced_by_its_own_clock_is_stored() {

@@ -138,6 +138,10 @@ impl Destination for CloudWatchLogs {
         encode::encode(&self.config, batch)
     }
 
+    fn is_stale(&self, batch: &Batch<'_>, now: Timestamp) -> bool {
+        order::is_stale(&self.config, batch, now)
+    }
+
     fn decode(&self, batch: &Batch<'_>, response: &Response<Vec<u8>>) -> Outcome {
         decode::decode(&self.config, batch, response)
     }

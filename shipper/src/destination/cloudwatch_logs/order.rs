@@ -14,6 +14,8 @@ const MAX_AGE: Duration = Duration::from_secs(14 * 24 * 3600);
 const MAX_AHEAD: Duration = Duration::from_secs(2 * 3600);
 /// What restamping leaves between a record and the two limits, for the way, for retries and for two clocks that differ.
 pub(super) const MARGIN: Duration = Duration::from_secs(3600);
+/// An event this much younger than the limit may be too old by the time at which it is looked at.
+const LATE: Duration = Duration::from_secs(300);
 
 /// Which time each record of a batch gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +34,7 @@ impl Stamps {
         match config.too_old {
             TooOld::DeadLetter => Self::Own,
             TooOld::Restamp => {
-                let kept = config.retention().map_or(MAX_AGE, |kept| kept.min(MAX_AGE));
-                let oldest = minus(made_at, kept.saturating_sub(MARGIN));
+                let oldest = minus(made_at, kept(config).saturating_sub(MARGIN));
                 if batch.records.iter().any(|record| record.entry.time < oldest) {
                     return Self::All { made_at };
                 }
@@ -53,6 +54,18 @@ impl Stamps {
         };
         time.as_millis().max(0)
     }
+}
+
+/// The age of the oldest event that the group takes.
+fn kept(config: &Config) -> Duration {
+    config.retention().map_or(MAX_AGE, |kept| kept.min(MAX_AGE))
+}
+
+/// Whether an event's time, that of its batch or its own, has become too old since the batch was made.
+pub(super) fn is_stale(config: &Config, batch: &Batch<'_>, now: Timestamp) -> bool {
+    let stamps = Stamps::new(config, batch);
+    let oldest = minus(now, kept(config).saturating_sub(LATE)).as_millis();
+    config.too_old == TooOld::Restamp && batch.records.iter().any(|record| stamps.of(record) < oldest)
 }
 
 /// `(time in milliseconds, place in the batch)` of each event, in the order of the request.

@@ -230,6 +230,37 @@ fn restamping_a_record_that_is_too_old_restamps_its_batch() {
 }
 
 #[test]
+fn a_batch_is_made_anew_before_the_service_rejects_what_was_restamped() {
+    let (minute, fortnight) = (60_000, 14 * DAY);
+    for (keys, age, lasts) in [
+        ("too_old = \"restamp\"", 30 * DAY, Some(fortnight)),
+        ("too_old = \"restamp\"", DAY, Some(13 * DAY)),
+        (
+            "too_old = \"restamp\"\nauto_create_group = true\nlog_retention_days = 3",
+            30 * DAY,
+            Some(3 * DAY),
+        ),
+        ("", 30 * DAY, None),
+    ] {
+        let to = cloudwatch(keys);
+        let (rows, attempt) = (Rows::new([(MADE_AT - age, "{}")]), attempt(0));
+        let records = rows.records();
+        let batch = Batch {
+            records: &records,
+            attempt: &attempt,
+        };
+        let is_stale = |after: i64| to.is_stale(&batch, Timestamp((MADE_AT + after) * 1_000_000));
+        assert!(!is_stale(0), "{keys}");
+        if let Some(lasts) = lasts {
+            let last = lasts - 5 * minute;
+            assert!(!is_stale(last) && is_stale(last + 1), "{keys}");
+        } else {
+            assert!(!is_stale(100 * DAY), "{keys}");
+        }
+    }
+}
+
+#[test]
 fn a_later_sending_is_the_same_to_the_byte() {
     let to = cloudwatch("too_old = \"restamp\"");
     let rows = Rows::new([(MADE_AT - 30 * DAY, "{}"), (MADE_AT - 30 * DAY + 7, "{}")]);

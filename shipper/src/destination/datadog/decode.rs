@@ -11,19 +11,14 @@
 //! | 408, 500, 502, 504 and any other 5xx | unclear | a part of the intake may have taken it |
 //! | 400 and any other 4xx | refused | some log of it may be the cause |
 
-use std::time::Duration;
-
 use ::http::{Response, StatusCode};
 
 use super::Config;
-use super::stamp::{MAX_AGE, before, stamp};
+use super::stamp::{oldest, stamp};
 use crate::destination::preset::by_status;
 use crate::destination::reply::{date, summary};
 use crate::destination::{Batch, Outcome, Record, Verdict};
 use crate::time::Timestamp;
-
-/// A log this much younger than the limit may be too old by the time at which it is looked at.
-const LATE: Duration = Duration::from_secs(300);
 
 /// A pure function of the response and of the batch.
 pub(super) fn decode(config: &Config, batch: &Batch<'_>, response: &Response<Vec<u8>>) -> Outcome {
@@ -31,7 +26,7 @@ pub(super) fn decode(config: &Config, batch: &Batch<'_>, response: &Response<Vec
     if response.status() == StatusCode::ACCEPTED {
         // By the intake's clock: a batch may have waited for long, and ours may be off.
         let now = date(response.headers()).unwrap_or(batch.attempt.made_at);
-        let oldest = before(now, MAX_AGE - LATE);
+        let oldest = oldest(now);
         let verdicts = batch
             .records
             .iter()

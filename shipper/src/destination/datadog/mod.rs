@@ -105,6 +105,10 @@ impl Destination for Datadog {
         encode::encode(&self.config, batch)
     }
 
+    fn is_stale(&self, batch: &Batch<'_>, now: Timestamp) -> bool {
+        stamp::is_stale(&self.config, batch, now)
+    }
+
     fn decode(&self, batch: &Batch<'_>, response: &Response<Vec<u8>>) -> Outcome {
         decode::decode(&self.config, batch, response)
     }

@@ -165,6 +165,39 @@ fn a_log_is_judged_by_the_time_that_was_sent_and_the_intake_s_clock() {
     assert!(reason.contains("was sent as of 2026-01-01T18:00:00"), "{reason}");
 }
 
+/// An outage of an hour makes a log of 17 hours too old, and one of 18 hours the time that another was given.
+#[test]
+fn a_batch_is_made_anew_before_the_intake_drops_what_was_restamped() {
+    const MINUTE: i64 = 60_000_000_000;
+    let base = 1_767_225_600_000_000_000;
+    for (keys, age, until) in [
+        ("too_old = \"restamp\"", 17 * 60, Some(55)),
+        ("too_old = \"restamp\"", 60, Some(16 * 60 + 55)),
+        ("too_old = \"restamp\"", 40 * 60, Some(17 * 60 + 55)),
+        ("", 17 * 60, None),
+        ("", 40 * 60, None),
+    ] {
+        let datadog = datadog(keys);
+        let mut lines = Lines::new([b"{\"a\":1}".to_vec()]);
+        lines.set_time(0, Timestamp(base - age * MINUTE));
+        let attempt = Attempt {
+            made_at: Timestamp(base),
+            ..contract::attempt(&datadog, &lines)
+        };
+        let batch = Batch {
+            records: &lines.records(),
+            attempt: &attempt,
+        };
+        let is_stale = |after: i64| datadog.is_stale(&batch, Timestamp(base + after * MINUTE));
+        assert!(!is_stale(0), "{keys} {age}");
+        if let Some(until) = until {
+            assert!(!is_stale(until) && is_stale(until + 1), "{keys} {age}");
+        } else {
+            assert!(!is_stale(100 * 24 * 60), "{keys} {age}");
+        }
+    }
+}
+
 #[test]
 fn the_limits_are_those_of_the_documentation() {
     let limits = datadog("").limits();
