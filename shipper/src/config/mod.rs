@@ -44,9 +44,12 @@ pub use error::{ConfigError, ConfigErrors, Problem};
 pub use place::Place;
 pub use quantity::{Age, ByteSize, Share};
 
+pub use crate::spool::OnFull;
+
 use crate::destination::{Compression, KindConfig};
 use crate::exclude::Exclusion;
 use crate::selection::Selection;
+use crate::spool::WriterOptions;
 
 /// Everything that is configured, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,21 +126,11 @@ impl MaxBytes {
     /// In bytes, on a filesystem of `total` bytes.
     pub fn on(self, total: u64) -> u64 {
         match self {
-            Self::Auto => Share::percent(10).of(total).min(10 << 30),
+            Self::Auto => Share::percent(10).of(total).min(WriterOptions::DEFAULT_MAX_BYTES),
             Self::Size(size) => size.0,
             Self::Share(share) => share.of(total),
         }
     }
-}
-
-/// What gives way when undelivered records fill the spool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OnFull {
-    /// The newest: the host is told to hand them over again later.
-    Refuse,
-    /// The oldest: they are skipped, counted and noted for the destination that lags.
-    DropOldest,
 }
 
 /// Who ships.

@@ -18,6 +18,7 @@ use super::{
 use crate::destination::{Compression, KindConfig, Limits};
 use crate::exclude::Exclusion;
 use crate::selection::Selection;
+use crate::spool::WriterOptions;
 
 /// The longest id: it becomes the name of files.
 const MAX_ID: usize = 64;
@@ -378,5 +379,5 @@ impl SpoolConfig {
     /// The id of a spool that is given none.
     pub const DEFAULT_ID: &'static str = "auditship";
     /// How long delivered records are kept when nothing else is said.
-    pub const DEFAULT_RETAIN: Duration = Duration::from_secs(30 * 24 * 3600);
+    pub const DEFAULT_RETAIN: Duration = WriterOptions::DEFAULT_RETAIN;
 }

@@ -75,7 +75,7 @@ pub fn forget(
             Pending::Records(peek.state.pending(head))
         }
         Ok(None) => Pending::NoCursor,
-        Err(error @ CursorError::Io { .. }) => return Err(ForgetError::Cursor(error)),
+        Err(error @ CursorError::Io(_)) => return Err(ForgetError::Cursor(error)),
         Err(_) => Pending::Unknown,
     };
     let letters = dead_letter::list(storage, destination).map_err(ForgetError::DeadLetter)?;

@@ -33,6 +33,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::random::NoRandomness;
+use crate::spool::IoFailure;
 use crate::spool::names::BadName;
 use crate::spool::storage::{Storage, read_small};
 
@@ -153,16 +154,7 @@ pub enum ControlError {
         why: String,
     },
     /// The disk refused.
-    Io {
-        /// The file or folder, relative to the spool.
-        path: String,
-        /// What was being done, as `write`.
-        action: &'static str,
-        /// The system's kind of error.
-        kind: io::ErrorKind,
-        /// The system's words.
-        message: String,
-    },
+    Io(IoFailure),
     /// A newer version of auditship wrote it.
     NewerVersion {
         /// The file, relative to the spool.
@@ -183,12 +175,7 @@ pub enum ControlError {
 
 impl ControlError {
     fn io(path: &str, action: &'static str, error: &io::Error) -> Self {
-        Self::Io {
-            path: path.to_owned(),
-            action,
-            kind: error.kind(),
-            message: error.to_string(),
-        }
+        Self::Io(IoFailure::new(action, path, error))
     }
 }
 
@@ -203,12 +190,7 @@ impl fmt::Display for ControlError {
                     "{path} is not a control file of auditship ({why}); look at it, then remove it"
                 )
             }
-            Self::Io {
-                path,
-                action,
-                message,
-                ..
-            } => write!(f, "cannot {action} {path}: {message}"),
+            Self::Io(failure) => write!(f, "cannot {failure}"),
             Self::NewerVersion { path, ours, theirs } => write!(
                 f,
                 "{path} has format {theirs}, this auditship reads up to format {ours}: use the newer auditship"

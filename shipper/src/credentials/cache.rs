@@ -45,6 +45,8 @@ struct State<T> {
     fetching: Fetching,
     /// How many fetches have ended.
     fetches: u64,
+    /// How often anybody has waited for one.
+    waits: u64,
     /// What came of the last one; `None` when it ended in a panic.
     outcome: Option<Result<(), CredentialError>>,
     /// When the last one ended.
@@ -86,6 +88,7 @@ impl<T: Clone + PartialEq> Cache<T> {
                 held: None,
                 fetching: Fetching::Idle,
                 fetches: 0,
+                waits: 0,
                 outcome: None,
                 ended_at: None,
             }),
@@ -157,8 +160,11 @@ impl<T: Clone + PartialEq> Cache<T> {
         fetch: impl FnOnce() -> Result<Expiring<T>, CredentialError>,
     ) -> Result<Renewal, CredentialError> {
         let mut state = self.lock();
+        let mut pause = pause;
         if state.fetching == Fetching::UnderWay {
             state = self.wait(state);
+            // What somebody else has just asked for was not found.
+            pause = PAUSE;
         }
         let now = self.clock.monotonic();
         let is_within = |pause, at: Option<Monotonic>| at.is_some_and(|at| now.since(at) < pause);
@@ -229,8 +235,9 @@ impl<T: Clone + PartialEq> Cache<T> {
     }
 
     /// Until the fetch that is under way has ended.
-    fn wait<'a>(&'a self, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
+    fn wait<'a>(&'a self, mut state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
         let seen = state.fetches;
+        state.waits += 1;
         self.ended
             .wait_while(state, |state| state.fetches == seen)
             .unwrap_or_else(PoisonError::into_inner)

@@ -37,7 +37,7 @@ use crate::record::{KeyPath, Position};
 use crate::spool::format::Codec;
 use crate::spool::storage::Storage;
 use crate::spool::storage::fs::{FsStorage, RootError, check_private};
-use crate::spool::{AppendError, OnFull, SpoolError, WriterOptions};
+use crate::spool::{AppendError, SpoolError, WriterOptions};
 use crate::time::{Clock, Timestamp};
 
 /// Everything that an instance takes from outside.
@@ -262,10 +262,7 @@ pub fn writer_options(config: &config::SpoolConfig, total: u64, machine_id: &[u8
     let mut options = WriterOptions::new(&config.id, machine_id);
     options.max_bytes = Some(config.max_bytes.on(total));
     options.retain = config.retain;
-    options.on_full = match config.on_full {
-        config::OnFull::Refuse => OnFull::Refuse,
-        config::OnFull::DropOldest => OnFull::DropOldest,
-    };
+    options.on_full = config.on_full;
     options.codec = match config.compression {
         Compression::None => Codec::None,
         Compression::Gzip => Codec::Gzip,

@@ -190,7 +190,11 @@ impl fmt::Display for SpoolError {
                 f,
                 "{path}: the spool's directory must belong to the user that runs auditship, with mode 0700"
             ),
-            Self::NotASpool { reason } => write!(f, "not a spool: {reason}"),
+            Self::NotASpool { reason } => write!(
+                f,
+                "not a spool: {reason}; check the path, and if a spool was there, keep what is left of it and name an empty \
+                 directory"
+            ),
             Self::RelativePath { path } => {
                 write!(f, "the spool's path {path} is relative; it must begin with /")
             }
@@ -232,13 +236,14 @@ impl fmt::Display for AppendError {
                 "the disk is full (the spool uses {used} of its {limit} bytes): make room on the filesystem"
             ),
             Self::Io(failure) => failure.fmt(f),
-            Self::RecordTooLarge { len, limit } => {
-                write!(
-                    f,
-                    "a record of {len} bytes does not fit into a block of at most {limit} bytes"
-                )
-            }
-            Self::BadDraft { reason } => write!(f, "the draft contradicts itself: {reason}"),
+            Self::RecordTooLarge { len, limit } => write!(
+                f,
+                "a record of {len} bytes does not fit into a block of at most {limit} bytes: it must be cut where it is made"
+            ),
+            Self::BadDraft { reason } => write!(
+                f,
+                "the draft contradicts itself ({reason}), and nothing was written: this is a defect of what made it, report it"
+            ),
             Self::NoRandomness => crate::random::NoRandomness.fmt(f),
             Self::Poisoned => f.write_str("an earlier call panicked: open the spool again"),
         }

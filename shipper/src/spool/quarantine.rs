@@ -22,6 +22,7 @@ use std::io;
 
 use super::block::{Block, Position};
 use super::error::SpoolError;
+use super::format::{BlockHeader, MAX_HEADER};
 use super::identity::SpoolId;
 use super::storage::{Access, EntryKind, Storage};
 
@@ -133,7 +134,17 @@ pub fn carried_at(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(failed)?,
     };
-    let mut bytes = vec![0; usize::try_from(file.len().map_err(failed)?).unwrap_or(0)];
+    let mut bytes = vec![0; MAX_HEADER];
+    let have = file.read_at(0, &mut bytes).map_err(failed)?;
+    // How much there is to read is for the header to say, which has a checksum, and not for the file's length alone.
+    let Ok((header, header_len)) = BlockHeader::decode(&bytes[..have]) else {
+        return Ok(None);
+    };
+    let whole = header.sections_len().saturating_add(header_len as u64);
+    if file.len().map_err(failed)? < whole {
+        return Ok(None);
+    }
+    bytes.resize(usize::try_from(whole).unwrap_or(usize::MAX), 0);
     let have = file.read_at(0, &mut bytes).map_err(failed)?;
     Ok(Block::decode(&bytes[..have], spool, place).ok())
 }
@@ -141,6 +152,23 @@ pub fn carried_at(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spool::storage::fs::FsStorage;
+
+    /// It would not fit into memory.
+    #[test]
+    fn a_file_that_is_no_block_is_passed_over_however_long_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = FsStorage::open(folder.path()).unwrap();
+        storage.create_dir(FOLDER).unwrap();
+        let place = Position {
+            segment: 1,
+            offset: 4096,
+        };
+        let file = std::fs::File::create(folder.path().join(Sort::Block.path(place))).unwrap();
+        file.set_len(1 << 42).unwrap();
+        let spool = SpoolId([7; 16]);
+        assert_eq!(carried_at(&storage, spool, place).map(|block| block.is_some()), Ok(false));
+    }
 
     #[test]
     fn names_read_back_and_others_are_not_ours() {

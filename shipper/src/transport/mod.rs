@@ -80,6 +80,18 @@ pub enum SendError {
     },
 }
 
+impl SendError {
+    /// What happened, without the class.
+    pub fn into_reason(self) -> String {
+        match self {
+            Self::NotSent { reason }
+            | Self::Unanswered { reason }
+            | Self::NoCredentials { reason }
+            | Self::Tls { reason } => reason,
+        }
+    }
+}
+
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

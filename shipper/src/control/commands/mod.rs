@@ -201,7 +201,7 @@ pub fn due(storage: &dyn Storage, role: Role, now: Timestamp) -> Result<Vec<Due>
                 command: envelope.command,
             }),
             Ok(None) => {}
-            Err(error @ ControlError::Io { .. }) => return Err(error),
+            Err(error @ ControlError::Io(_)) => return Err(error),
             Err(error) => {
                 let message = error.to_string();
                 answer(

@@ -169,6 +169,37 @@ fn a_refused_value_is_fetched_again_but_not_over_and_over() {
 }
 
 #[test]
+fn a_value_that_another_thread_has_just_asked_for_is_not_asked_for_again() {
+    let world = World::new();
+    assert_eq!(world.value("a"), Ok("a"));
+    let (started, starts) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let (world, started) = (&world, &started);
+    thread::scope(|scope| {
+        let first = scope.spawn(move || {
+            world.cache.renew_or_lose(Duration::ZERO, || {
+                started.send(()).unwrap();
+                released.recv().unwrap();
+                world.lasting("b", 60 * MINUTE)
+            })
+        });
+        starts.recv().unwrap();
+        let second = scope.spawn(|| {
+            let renewed = || world.lasting("c", 60 * MINUTE);
+            world.cache.renew_or_lose(Duration::ZERO, renewed)
+        });
+        while world.cache.lock().waits == 0 {
+            thread::yield_now();
+        }
+        release.send(()).unwrap();
+        for thread in [first, second] {
+            assert_eq!(thread.join().unwrap(), Renewal::Changed);
+        }
+    });
+    assert_eq!((world.value("d"), world.fetches()), (Ok("b"), 2));
+}
+
+#[test]
 fn many_threads_wait_for_one_fetch() {
     let world = World::new();
     let (started, starts) = mpsc::channel();

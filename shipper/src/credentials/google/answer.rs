@@ -11,7 +11,7 @@ pub(super) use crate::credentials::exchange::form;
 use crate::credentials::exchange::{post, said};
 use crate::secret::Exposed;
 use crate::time::{Clock, Timestamp};
-use crate::transport::{SendError, Transport};
+use crate::transport::Transport;
 
 /// Sends `request` to `source`; only a 200 is an answer. `advice` is what to do when it refuses.
 pub(super) fn ask(
@@ -25,12 +25,7 @@ pub(super) fn ask(
         .send(request)
         .map_err(|error| CredentialError::Unreachable {
             source: source.to_owned(),
-            reason: match error {
-                SendError::NotSent { reason }
-                | SendError::Unanswered { reason }
-                | SendError::NoCredentials { reason }
-                | SendError::Tls { reason } => reason,
-            },
+            reason: error.into_reason(),
         })?;
     let status = response.status();
     if status == StatusCode::OK {

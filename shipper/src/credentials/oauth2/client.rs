@@ -10,7 +10,7 @@ use crate::credentials::exchange::form;
 use crate::destination::endpoint::{Endpoint, percent_encoded};
 use crate::secret::{Exposed, Secret};
 use crate::time::Clock;
-use crate::transport::{SendError, Transport};
+use crate::transport::Transport;
 
 /// A registered client, and what it asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,12 +76,7 @@ impl Client {
             .send_with(&request, &further)
             .map_err(|error| CredentialError::Unreachable {
                 source: source.clone(),
-                reason: match error {
-                    SendError::NotSent { reason }
-                    | SendError::Unanswered { reason }
-                    | SendError::NoCredentials { reason }
-                    | SendError::Tls { reason } => reason,
-                },
+                reason: error.into_reason(),
             })?;
         let mut secrets: Vec<&Exposed> = secret.iter().collect();
         match asked {

@@ -4,6 +4,7 @@
 //! at any moment does it, or does it once more, as each [`Command`] says is right.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Shared;
 use super::runner::Runner;
@@ -68,7 +69,7 @@ fn apply(shared: &Shared, runners: &[Arc<Runner>], due: &Due) -> Option<Outcome>
     };
     let runner = runners.iter().find(|runner| runner.config.id == id);
     if let Command::Remove { .. } = due.command {
-        return Some(remove(shared, &due.by, id, runner));
+        return remove(shared, &due.by, id);
     }
     let Some(runner) = runner else {
         let known: Vec<&str> = runners.iter().map(|runner| runner.config.id.as_str()).collect();
@@ -156,15 +157,20 @@ fn discard(shared: &Shared, id: &str, which: &Letters, reason: &str) -> Outcome 
     }
 }
 
-/// Gives a destination up that is no longer configured.
-fn remove(shared: &Shared, by: &str, id: &str, runner: Option<&Arc<Runner>>) -> Outcome {
-    if runner.is_some() {
-        return refused(&format!(
+/// Gives a destination up that is no longer configured; not while that may change.
+fn remove(shared: &Shared, by: &str, id: &str) -> Option<Outcome> {
+    // A reload that would add it again waits until it is gone, and one that has begun is waited for.
+    let runners = shared.runners();
+    if shared.reloading.load(Ordering::SeqCst) {
+        return None;
+    }
+    if runners.iter().any(|runner| runner.config.id == id) {
+        return Some(refused(&format!(
             "`{id}` is in the configuration: remove it there first, and reload"
-        ));
+        )));
     }
     let around = &shared.around;
-    match forget(&*shared.storage, &*around.random, around.clock.wall(), by, id) {
+    Some(match forget(&*shared.storage, &*around.random, around.clock.wall(), by, id) {
         Ok(forgotten) => {
             let fields: [(&str, &dyn std::fmt::Display); 3] =
                 [("destination", &id), ("by", &by), ("given_up", &forgotten)];
@@ -172,7 +178,7 @@ fn remove(shared: &Shared, by: &str, id: &str, runner: Option<&Arc<Runner>>) -> 
             done(&format!("{id} is forgotten, with {forgotten}"))
         }
         Err(error) => refused(&error.to_string()),
-    }
+    })
 }
 
 fn done(message: &str) -> Outcome {

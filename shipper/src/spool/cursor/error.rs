@@ -5,6 +5,7 @@ use std::io;
 
 use super::codec::Malformed;
 use super::state::Unsound;
+use crate::spool::error::IoFailure;
 use crate::spool::identity::SpoolId;
 
 /// Why a cursor cannot be opened, read or committed.
@@ -19,16 +20,7 @@ pub enum CursorError {
         path: String,
     },
     /// The disk refused.
-    Io {
-        /// The file or folder, relative to the spool.
-        path: String,
-        /// What was being done, as `sync`.
-        action: &'static str,
-        /// The system's kind of error.
-        kind: io::ErrorKind,
-        /// The system's words.
-        message: String,
-    },
+    Io(IoFailure),
     /// The last slot is whole, but what it says is not understood.
     Malformed {
         /// The cursor's file, relative to the spool.
@@ -67,12 +59,7 @@ pub enum CursorError {
 
 impl CursorError {
     pub(super) fn io(path: &str, action: &'static str, error: &io::Error) -> Self {
-        Self::Io {
-            path: path.to_owned(),
-            action,
-            kind: error.kind(),
-            message: error.to_string(),
-        }
+        Self::Io(IoFailure::new(action, path, error))
     }
 }
 
@@ -85,12 +72,11 @@ impl fmt::Display for CursorError {
                 "cursor {path}: neither of its two slots is whole; put a copy back, or remove the file to begin again at \
                  the destination's configured start (records may then be sent twice)"
             ),
-            Self::Io {
-                path,
-                action,
-                message,
-                ..
-            } => write!(f, "cursor {path}: cannot {action}: {message}"),
+            Self::Io(failure) => write!(
+                f,
+                "cursor {}: cannot {}: {}",
+                failure.path, failure.action, failure.message
+            ),
             Self::Malformed { path, why } => write!(
                 f,
                 "cursor {path}: {why}; use the version of auditship that wrote it, or a newer one"

@@ -26,6 +26,7 @@ use std::io;
 
 use serde_json::value::RawValue;
 
+use super::error::IoFailure;
 use super::identity::{Epoch, Key, RecordId};
 use super::names::{self, BadName};
 use super::storage::{EntryKind, Storage, read_small, write_whole};
@@ -256,26 +257,12 @@ pub enum DeadLetterError {
         why: String,
     },
     /// The disk refused.
-    Io {
-        /// The file or folder, relative to the spool.
-        path: String,
-        /// What was being done, as `write`.
-        action: &'static str,
-        /// The system's kind of error.
-        kind: io::ErrorKind,
-        /// The system's words.
-        message: String,
-    },
+    Io(IoFailure),
 }
 
 impl DeadLetterError {
     fn io(path: &str, action: &'static str, error: &io::Error) -> Self {
-        Self::Io {
-            path: path.to_owned(),
-            action,
-            kind: error.kind(),
-            message: error.to_string(),
-        }
+        Self::Io(IoFailure::new(action, path, error))
     }
 }
 
@@ -287,12 +274,11 @@ impl fmt::Display for DeadLetterError {
                 f,
                 "dead letter {path} cannot be used: {why}; look at the file, then remove it by hand"
             ),
-            Self::Io {
-                path,
-                action,
-                message,
-                ..
-            } => write!(f, "dead letter {path}: cannot {action}: {message}"),
+            Self::Io(failure) => write!(
+                f,
+                "dead letter {}: cannot {}: {}",
+                failure.path, failure.action, failure.message
+            ),
         }
     }
 }

@@ -32,9 +32,9 @@ pub enum Codec {
     /// As it is.
     None,
     /// One gzip member (RFC 1952).
-    #[default]
     Gzip,
     /// One Zstandard frame (RFC 8878).
+    #[default]
     Zstd,
 }
 

@@ -7,14 +7,14 @@ use crate::spool::format::{Codec, Evidence};
 use crate::spool::identity::{Epoch, SpoolId};
 use crate::spool::window::Window;
 
-/// What to do when undelivered records fill the spool.
+/// What gives way when undelivered records fill the spool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a configuration must treat all of them")]
 pub enum OnFull {
-    /// Refuse: the host keeps its chunks and tries again.
+    /// The newest: the host is told to hand them over again later.
     #[default]
     Refuse,
-    /// Remove the oldest segment: the destinations that lag behind it lose its records, counted.
+    /// The oldest: they are skipped, counted and noted for the destination that lags.
     DropOldest,
 }
 

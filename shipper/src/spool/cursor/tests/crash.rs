@@ -19,7 +19,7 @@ impl Model {
     fn run(&mut self, storage: &SimStorage, states: &[State]) -> Result<(), TestCaseError> {
         let mut cursor = match open(storage) {
             Ok(cursor) => cursor,
-            Err(CursorError::Io { .. }) => return Ok(()),
+            Err(CursorError::Io(_)) => return Ok(()),
             Err(error) => return Err(TestCaseError::fail(error.to_string())),
         };
         self.found(cursor.state())?;
@@ -28,8 +28,8 @@ impl Model {
             self.possible.push(without_generation(state));
             match cursor.commit(state.clone()) {
                 Ok(()) => self.possible = vec![without_generation(state)],
-                Err(CursorError::Io { .. }) if storage.is_dead() => break,
-                Err(CursorError::Io { .. }) => {}
+                Err(CursorError::Io(_)) if storage.is_dead() => break,
+                Err(CursorError::Io(_)) => {}
                 Err(error) => return Err(TestCaseError::fail(error.to_string())),
             }
         }
@@ -131,7 +131,7 @@ fn after_a_failed_sync_the_file_is_never_synced_again() {
         fails.then_some(ErrorKind::Other)
     });
     let error = cursor.commit(State::starting_at(1)).unwrap_err();
-    assert!(matches!(error, CursorError::Io { action: "sync", .. }), "{error}");
+    assert!(matches!(&error, CursorError::Io(failure) if failure.action == "sync"), "{error}");
     assert_eq!(cursor.state().committed, 0);
     cursor.commit(State::starting_at(2)).unwrap();
     cursor.commit(State::starting_at(3)).unwrap();
