@@ -25,7 +25,7 @@ pub struct Block {
     pub header: BlockHeader,
     /// Where it stands.
     pub position: Position,
-    /// BLAKE3 of the header's bytes: the next block's `prev`.
+    /// Its chain value ([`seal::chain`]): the next block's `prev`.
     pub hash: [u8; 32],
     /// The salt of its Merkle leaves; none when the secrets have been erased.
     pub salt: Option<[u8; 32]>,
@@ -64,7 +64,7 @@ impl Block {
         Self::assemble(header, seal::chain(raw), position, sections)
     }
 
-    /// The block of `header`, whose bytes hash to `hash`, from the bytes of its sections.
+    /// The block of `header`, whose chain value is `hash`, from the bytes of its sections.
     pub(crate) fn assemble(
         header: BlockHeader,
         hash: [u8; 32],

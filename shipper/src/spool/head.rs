@@ -36,7 +36,7 @@ pub struct Head {
     pub offset: u64,
     /// The number that the next record has.
     pub next_seq: u64,
-    /// BLAKE3 of the last block's header; zeros before the first.
+    /// The chain value ([`seal::chain`](crate::seal::chain)) of the last block; zeros before the first.
     pub chain: [u8; 32],
     /// The sums over all blocks.
     pub totals: Tally,

@@ -139,7 +139,7 @@ impl Extension {
     }
 }
 
-/// A block's header: all of the block that is part of the chain.
+/// A block's header: what of the block is part of the chain ([`BlockHeader::chained`]), and how the rest is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BlockHeader {
@@ -179,7 +179,7 @@ pub struct BlockHeader {
     pub plain_len: u64,
     /// Root of the Merkle tree over the salted contents.
     pub root: [u8; 32],
-    /// BLAKE3 of the header of the block before this one.
+    /// The chain value ([`seal::chain`](crate::seal::chain)) of the block before this one.
     pub prev: [u8; 32],
     /// Further facts.
     pub extensions: Vec<Extension>,

@@ -21,7 +21,7 @@ pub struct HeadSlot {
     pub offset: u64,
     /// The number that the next record has.
     pub next_seq: u64,
-    /// BLAKE3 of the last block's header.
+    /// The chain value ([`seal::chain`](crate::seal::chain)) of the last block; zeros before the first.
     pub chain: [u8; 32],
     /// The sums over all blocks before the position.
     pub totals: Tally,

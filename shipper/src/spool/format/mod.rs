@@ -1,14 +1,14 @@
 //! The bytes on disk: `docs/FORMAT.md` as code. Pure: bytes in, structs or [`FormatError`] out.
 //!
 //! # In scope
-//! Encoding and decoding of the five structures (block, segment header, head slot, spool.meta, index payload) and the
+//! Encoding and decoding of the six structures (block, segment header, head slot, spool.meta, home, index payload) and the
 //! limits that are checked before anything is allocated.
 //!
 //! # Out of scope
 //! Files. What a block means in its place (chain, sequence): `recovery` and `reader`.
 //!
 //! # Invariants
-//! 1. Every structure begins with an 8-byte magic, a version, its own length and three words of feature flags, and ends
+//! 1. Every structure but the index payload, which is in a block, begins with an 8-byte magic, a version, its own length and three words of feature flags, and ends
 //!    with the CRC32C of everything before. That much is fixed for all versions, so that an old build can tell a newer
 //!    structure (intact, but not understood) from a damaged one.
 //! 2. All integers are little-endian.

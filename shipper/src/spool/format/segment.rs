@@ -40,7 +40,7 @@ pub struct SegmentHeader {
     pub number: u64,
     /// The number that its first record has.
     pub first_seq: u64,
-    /// BLAKE3 of the header of the last block before it; zeros for the first segment.
+    /// The chain value ([`seal::chain`](crate::seal::chain)) of the last block before it; zeros before the first.
     pub chain: [u8; 32],
     /// The sums over all blocks before it.
     pub totals: Tally,
