@@ -1,8 +1,8 @@
 //! A stanza's properties, read through the host.
 //!
 //! The host looks a name up in any case, expands `${NAME}`, and gives null for what the stanza does not have. It cannot
-//! list what the user wrote. Names that the host keeps for itself (Match, Host, Retry_Limit, Workers, tls..., see
-//! DESIGN) never reach a plugin, so none of ours is one of them.
+//! list what the user wrote. Names that the host keeps for itself (Match, Host, Retry_Limit, Workers, tls...)
+//! never reach a plugin, so none of ours is one of them.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_void};

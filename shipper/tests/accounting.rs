@@ -3,7 +3,8 @@
 //! A run hands chunks over (excluded records, repeats, conflicts of ids, damaged input, and all of it again), polls,
 //! answers, waits, pauses, replays, sends dead letters again, begins a further destination, and dies, between two steps or
 //! at any change to the disk. In some runs the spool is too small and drops its oldest records, and bytes of it flip.
-//! After each step both equations hold, in memory and on disk; the first agrees with what a clerk wrote down who saw only
+//! After each step both equations (`received = excluded + duplicate + spooled`, and for each destination `spooled = settled +
+//! pending`) hold, in memory and on disk; the first agrees with what a clerk wrote down who saw only
 //! the chunks; and nothing counts as delivered or dead-lettered that is not there. At the end all is drained, and every
 //! record is where the sums say.
 #![allow(clippy::unwrap_used, reason = "a test panics where it cannot go on")]

@@ -1,4 +1,4 @@
-//! The sums of promise 2: what came in and what became of it. Pure.
+//! The sums of what came in and what became of it: every record received is counted exactly once. Pure.
 
 /// What one hand-off did, as records (the last two: regions and bytes of input that could not be decoded).
 ///
@@ -30,7 +30,7 @@ impl Tally {
     /// How many bytes the fixed form has.
     pub const LEN: usize = 64;
 
-    /// Whether the equation of promise 2 holds.
+    /// Whether `received = excluded + duplicate + spooled`.
     pub fn balances(&self) -> bool {
         self.received
             == self

@@ -130,7 +130,7 @@ pub fn submit(
     let last = commands.last().max(answers.last()).copied().unwrap_or(0);
     let number = write_new(storage, &temporary, &bytes, last)
         .map_err(|error| ControlError::io(&temporary, "write", &error))?;
-    // Left behind by a crash it is passed over, and removed with old commands.
+    // Left behind it is passed over.
     let _ = storage.remove(&temporary);
     storage
         .sync_dir(COMMANDS)

@@ -5,7 +5,7 @@
 //! ([`Lane::complete`]). The cursor and the dead letters are written here, through [`Journal`] and [`DeadLetters`].
 //!
 //! # Out of scope
-//! Sending, waiting, waking up: [`super::shipper`]. What bytes mean: [`crate::destination`].
+//! Sending, waiting, waking up: the runner of [`super::shipper`]. What bytes mean: [`crate::destination`].
 //!
 //! # Invariants, and why each step is crash-safe
 //! 1. *Journalled first.* [`Action::Send`] is returned only after a commit that holds the request's entry: bounds, nonce,

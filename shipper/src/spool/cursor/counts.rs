@@ -4,7 +4,8 @@ use super::settled::{Disposition, Settled};
 
 /// The counts of one destination.
 ///
-/// The first six are inside the equation of promise 2: every record of the spool is in exactly one of them, or pending.
+/// Invariant: `spooled = delivered + dead_lettered + filtered + skipped_before_start + dropped + damaged + pending`. The
+/// first six are inside that equation: every record of the spool is in exactly one of them, or pending.
 /// The others count what happened beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]

@@ -19,7 +19,7 @@
 //!    file in the same way and with a higher generation.
 //! 5. Opening makes durable what it finds, before anything builds on it: it syncs the folders, writes the slot that counts
 //!    again, as it is, and syncs it. A process that was killed may have left name or slot in the page cache only.
-//! 6. Every committed state obeys the rules of [`State`], so that the equation of promise 2 can be checked at any moment.
+//! 6. Every committed state obeys the rules of [`State`], so that the equation of [`Counts`] can be checked at any moment.
 //!
 //! The format is in `docs/FORMAT-CURSOR.md`.
 

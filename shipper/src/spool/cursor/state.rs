@@ -275,7 +275,7 @@ impl State {
 
     /// How many records of a spool whose next sequence number is `head` are not settled; 0 when the cursor is beyond it.
     ///
-    /// The equation of promise 2, `spooled = settled + pending`, can be checked against this without any subtraction:
+    /// The equation of [`Counts`], `spooled = settled + pending`, can be checked against this without any subtraction:
     /// [`Counts::inside`] of [`State::totals`] counts the left of it, record by record.
     pub fn pending(&self, head: u64) -> u64 {
         let in_entries: u64 = self.entries.iter().map(|entry| entry.settled.tally()[0]).sum();

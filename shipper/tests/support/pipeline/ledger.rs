@@ -94,8 +94,8 @@ fn assert_same(found: &Lines, wanted: &Lines, what: &str) {
 }
 
 impl Process {
-    /// Both equations of promise 2, in memory and on disk, and that nothing counts as delivered or dead-lettered that
-    /// is not there.
+    /// Both equations (`received = excluded + duplicate + spooled`, and for each destination `spooled = settled + pending`),
+    /// in memory and on disk, and that nothing counts as delivered or dead-lettered that is not there.
     pub(crate) fn audit(&self, world: &World) {
         let writer = self.intake.writer();
         let (totals, head) = (writer.totals(), writer.head().next_seq);

@@ -166,7 +166,7 @@ pub(super) enum Honesty {
     Amnesiac,
 }
 
-/// A cursor that checks the equation of promise 2 at each commit.
+/// A cursor that checks `spooled = settled + pending` at each commit.
 struct CheckedJournal {
     cursor: Cursor,
     log: Arc<Log>,

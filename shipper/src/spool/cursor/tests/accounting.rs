@@ -1,4 +1,4 @@
-//! The equation of promise 2, and the rules of a state.
+//! The equation `spooled = settled + pending`, and the rules of a state.
 
 use proptest::prelude::*;
 
