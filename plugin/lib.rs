@@ -1,7 +1,8 @@
 //! The Fluent Bit output plugin: the symbols that the host looks up, and nothing else.
 //!
 //! # In scope
-//! The binary interface: pointers in, status codes out, no panic across. This crate is the only one with unsafe code.
+//! The binary interface: pointers in, status codes out, no panic across. Of what is shipped this crate is the only one with
+//! unsafe code.
 //!
 //! # Out of scope
 //! Everything that auditship does ([`auditship`]).
