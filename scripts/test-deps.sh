@@ -5,6 +5,8 @@
 # tests that need it say so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# mkfs.ext4 and ldconfig are there; on Debian a plain user's PATH is without them.
+export PATH="$PATH:/usr/sbin:/sbin"
 
 missing=()
 need() { command -v "$1" > /dev/null 2>&1 || missing+=("$2"); }
@@ -20,17 +22,28 @@ need ceph-osd ceph-osd
 need radosgw radosgw
 need node nodejs
 need npm npm
-ldconfig -p 2> /dev/null | grep -q 'libclang' || compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' > /dev/null || missing+=(libclang-dev)
+ldconfig -p 2> /dev/null | grep 'libclang' > /dev/null || compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' > /dev/null || missing+=(libclang-dev)
 python3 -c 'import ensurepip, venv' > /dev/null 2>&1 || missing+=(python3-venv)
 
 install() {
-    [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null 2>&1 \
-        && apt-get update -qq \
-        && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" > /dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" > /dev/null
 }
-if [ "${#missing[@]}" -gt 0 ] && ! install "${missing[@]}"; then
-    echo "missing: ${missing[*]} (install them with your package manager; the tests that need them fail or say that they are skipped)" >&2
+if [ "${#missing[@]}" -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null 2>&1; then
+    apt-get update -qq || echo "apt-get update failed: installing from the lists that are there" >&2
+    # apt-get installs nothing at all when one of the names has no candidate: then each by itself.
+    if install "${missing[@]}"; then
+        missing=()
+    else
+        wanted=("${missing[@]}")
+        missing=()
+        for package in "${wanted[@]}"; do
+            install "$package" || missing+=("$package")
+        done
+    fi
 fi
+for package in "${missing[@]}"; do
+    echo "missing: $package (install it with your package manager; the tests that need it fail or say that they are skipped)" >&2
+done
 
 # A virtual environment below the target directory with exactly what scripts/NAME-requirements.txt names.
 python_environment() {
