@@ -23,6 +23,9 @@ impl Exclusion {
     };
 
     /// Excludes these names. White space around a name and empty names are ignored; `auth` is EngFlow's literal for `authentication`.
+    ///
+    /// # Errors
+    /// [`ExclusionError::UnknownCategory`] for the first name that ECS does not have.
     pub fn from_names<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Self, ExclusionError> {
         let mut excluded = Categories::NONE;
         for name in names.into_iter().map(str::trim).filter(|name| !name.is_empty()) {
@@ -33,6 +36,9 @@ impl Exclusion {
     }
 
     /// Excludes the names of a list with commas, as a stanza has it.
+    ///
+    /// # Errors
+    /// As [`Exclusion::from_names`].
     pub fn from_list(list: &str) -> Result<Self, ExclusionError> {
         Self::from_names(list.split(','))
     }
@@ -40,6 +46,10 @@ impl Exclusion {
     /// Reads flags as EngFlow's clusters have them, in their order: `--audit_log_excluded_categories=iam` sets,
     /// `--audit_log_excluded_categories+=auth` adds. Each value may be a list with commas. Other arguments are errors;
     /// whoever has a whole command line passes on those that [`Exclusion::is_flag`] picks.
+    ///
+    /// # Errors
+    /// [`ExclusionError::Malformed`] for an argument that is not such a flag, [`ExclusionError::UnknownCategory`] for a
+    /// name in one.
     pub fn from_flags<'f>(flags: impl IntoIterator<Item = &'f str>) -> Result<Self, ExclusionError> {
         let mut exclusion = Self::NOTHING;
         for flag in flags {
