@@ -9,7 +9,7 @@
 //! (others write too, parts are not equal) is [`crate::deliver`]'s.
 //!
 //! # Invariants
-//! 1. In any time of `t` seconds a part gets at most the weight of `t` seconds and of [`AHEAD`] more, or one request more
+//! 1. In any time of `t` seconds a part gets at most the weight of `t` seconds and of `AHEAD` more, or one request more
 //!    where that is heavier.
 //! 2. A request is never held back for longer than those before it take; none is too heavy to go.
 //! 3. A wait ends at once when the transport is interrupted: nothing was sent then, and it says so.
