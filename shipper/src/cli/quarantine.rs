@@ -56,7 +56,7 @@ struct Discard {
 /// What of the quarantine a command is about, and where it is left.
 #[derive(Args, Debug)]
 struct Selection {
-    /// The places, as `list` names them: SEGMENT-OFFSET
+    /// The places, as `list` names them: SEGMENT-OFFSET, in hexadecimal and in decimal, as 000000000000001f-4096
     #[arg(value_name = "PLACE", required_unless_present = "all", conflicts_with = "all")]
     places: Vec<PlaceName>,
     /// Everything in quarantine; to `retry`, what nothing has been got out of yet
@@ -68,7 +68,8 @@ struct Selection {
     patience: Patience,
 }
 
-/// `SEGMENT-OFFSET`: the segment as its file is named, the offset in decimal.
+/// `SEGMENT-OFFSET`: the segment in hexadecimal as its file is named, the offset in decimal (files of `quarantine/` have it in
+/// hexadecimal).
 #[derive(Clone, Copy, Debug)]
 struct PlaceName(BlockPlace);
 
