@@ -1,4 +1,4 @@
-# Two commands on a fresh machine: `make demo`, `make test`. Needs: a Rust toolchain, a C compiler, GNU make.
+# Two commands on a fresh machine: `make demo`, `make test`. Needs: Rust 1.95 or later (rustup), a C compiler, GNU make.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
@@ -60,29 +60,47 @@ fuzz-smoke: ## Each fuzz target for 60 seconds
 .PHONY: lint
 lint: ## rustfmt, clippy with warnings as errors, docs
 	$(CARGO) fmt --all -- --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml -- --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
 # Installed by rename: a library that a running host has mapped keeps its old content under its old inode.
 define install_file
 	install -d "$(DESTDIR)$(dir $(2))"
-	install -m $(3) $(1) "$(DESTDIR)$(2).new"
+	install -m $(3) "$(1)" "$(DESTDIR)$(2).new"
 	mv -f "$(DESTDIR)$(2).new" "$(DESTDIR)$(2)"
 endef
 
+# What the command $(1) prints becomes the file $(2). Nothing is written beside the sources: root would leave its files there.
+define install_output
+	install -d "$(DESTDIR)$(dir $(2))"
+	$(1) > "$(DESTDIR)$(2).new"
+	chmod 0644 "$(DESTDIR)$(2).new"
+	mv -f "$(DESTDIR)$(2).new" "$(DESTDIR)$(2)"
+endef
+
+# The administrator's once it is there: kept, as packages do.
+PLUGINS_FILE := $(DESTDIR)$(SYSCONFDIR)/auditship/plugins.conf
+
+# Builds nothing, so that root needs no toolchain: `make build && sudo make install`.
 .PHONY: install
-install: build ## Library, binary, man pages, completions, plugins file, example configuration, systemd unit (PREFIX, DESTDIR)
+install: ## Library, binary, man pages, completions, plugins file, example configuration, systemd unit, after `make build` (PREFIX, DESTDIR)
+	@for artefact in "$(LIBRARY)" "$(BINARY)"; do \
+		[ -f "$$artefact" ] || { echo "$$artefact is missing: run \`make build\` first" >&2; exit 1; }; \
+	done
 	$(call install_file,$(LIBRARY),$(LIBDIR)/fluent-bit/libout_auditship.so,0755)
 	$(call install_file,$(BINARY),$(BINDIR)/auditship,0755)
-	sed -e 's|@LIBDIR@|$(LIBDIR)|g' packaging/plugins.conf > $(TARGET)/plugins.conf
-	$(call install_file,$(TARGET)/plugins.conf,$(SYSCONFDIR)/auditship/plugins.conf,0644)
-	sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' packaging/auditship.service > $(TARGET)/auditship.service
-	$(call install_file,$(TARGET)/auditship.service,$(UNITDIR)/auditship.service,0644)
+	install -d "$(dir $(PLUGINS_FILE))"
+	sed -e 's|@LIBDIR@|$(LIBDIR)|g' packaging/plugins.conf > "$(PLUGINS_FILE).new"
+	chmod 0644 "$(PLUGINS_FILE).new"
+	@if [ ! -e "$(PLUGINS_FILE)" ]; then mv "$(PLUGINS_FILE).new" "$(PLUGINS_FILE)"; exit; fi; \
+	cmp -s "$(PLUGINS_FILE).new" "$(PLUGINS_FILE)" \
+		|| echo "kept $(PLUGINS_FILE) as it is; it needs the line: Path $(LIBDIR)/fluent-bit/libout_auditship.so"; \
+	rm "$(PLUGINS_FILE).new"
+	$(call install_output,sed -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' packaging/auditship.service,$(UNITDIR)/auditship.service)
 	$(call install_file,examples/auditship.toml,$(SYSCONFDIR)/auditship/auditship.toml.example,0644)
 	$(call install_file,fluent-bit.conf,$(SYSCONFDIR)/auditship/fluent-bit.conf.example,0644)
-	$(BINARY) completions bash > $(TARGET)/auditship.bash
-	$(call install_file,$(TARGET)/auditship.bash,$(DATADIR)/bash-completion/completions/auditship,0644)
-	rm -rf $(TARGET)/man
-	install -d $(TARGET)/man "$(DESTDIR)$(DATADIR)/man/man1/"
-	$(BINARY) man --into $(TARGET)/man
-	install -m 0644 $(TARGET)/man/*.1 "$(DESTDIR)$(DATADIR)/man/man1/"
+	$(call install_output,"$(BINARY)" completions bash,$(DATADIR)/bash-completion/completions/auditship)
+	install -d "$(DESTDIR)$(DATADIR)/man/man1/"
+	"$(BINARY)" man --into "$(DESTDIR)$(DATADIR)/man/man1/"
+	chmod 0644 "$(DESTDIR)$(DATADIR)/man/man1/"auditship*.1

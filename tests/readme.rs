@@ -1,5 +1,6 @@
 //! Every command in the README is run, by this file or by the test that the table names; what `make install` puts in place
-//! is looked at. The artefacts are those of the other tests: `make` is told that cargo has nothing to do.
+//! is looked at. The artefacts are those of the other tests: `make demo` is told that cargo has nothing to do, and
+//! `make install` finds them where `make build` leaves them.
 
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
@@ -36,7 +37,7 @@ const COMMANDS: [(&str, Run); 20] = [
     ("make demo", Run::By("the_demo_ships_the_sample_log")),
     ("make test", Run::Always),
     (
-        "make install PREFIX=/usr/local",
+        "make build && sudo make install",
         Run::By("an_installation_is_complete_and_replaces_a_library_in_use"),
     ),
     (
@@ -101,6 +102,22 @@ fn blocks(readme: &str, language: &str) -> Vec<String> {
         .collect()
 }
 
+/// `readme` in one line, without its blocks of code.
+fn without_blocks(readme: &str) -> String {
+    let mut text = readme.to_owned();
+    for language in ["sh", "ini", "toml"] {
+        for block in blocks(readme, language) {
+            text = text.replace(&format!("```{language}\n{block}```"), "");
+        }
+    }
+    text.replace('\n', " ")
+}
+
+/// What stands between backticks.
+fn spans(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
 /// The commands of `readme`: lines of its shell blocks, and what its text calls by name.
 fn commands(readme: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -110,20 +127,7 @@ fn commands(readme: &str) -> BTreeSet<String> {
             found.insert(command.to_owned());
         }
     }
-    let mut text = readme.to_owned();
-    for block in ["sh", "ini", "toml"]
-        .iter()
-        .flat_map(|language| blocks(readme, language))
-    {
-        text = text.replace(&block, "");
-    }
-    for span in text
-        .replace('\n', " ")
-        .replace("``````", "")
-        .split('`')
-        .skip(1)
-        .step_by(2)
-    {
+    for span in spans(&without_blocks(readme)) {
         let is_command = ["make ", "auditship ", "fluent-bit -"]
             .iter()
             .any(|start| span.starts_with(start));
@@ -314,21 +318,59 @@ fn the_destinations_of_the_readme_are_asked() {
     assert_eq!(receiver.requests().len(), 1, "the check's own");
 }
 
-/// `make` in `folder`, which has the Makefile, with the artefacts of the tests.
-fn make(folder: &Path, target: &str, more: &[String]) -> Output {
-    let shown = |artefact: Artefact| artefact.path().display().to_string();
+/// Whether `path`, which the README names, is one of this repository, and not there. A path ends with `/` or a file's
+/// extension, or has a `/` in it, but not at its beginning.
+fn is_gone(path: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    let has_extension = [".md", ".rs", ".toml", ".conf", ".yaml"]
+        .iter()
+        .any(|extension| path.ends_with(extension));
+    let is_path =
+        !path.starts_with('/') && path.chars().all(is_plain) && (path.contains('/') || has_extension);
+    let there = workspace().join(path);
+    is_path && !(there.is_dir() || there.is_file() && !path.ends_with('/'))
+}
+
+#[test]
+fn every_path_of_the_readme_is_there() {
+    let text = without_blocks(&readme());
+    let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let links = links.map(|link| link.split('#').next().unwrap());
+    let gone: BTreeSet<&str> = spans(&text).chain(links).filter(|path| is_gone(path)).collect();
+    assert_eq!(gone, BTreeSet::new());
+    let here = ["README.md", "shipper/src/", "shipper/tests/outages"];
+    assert!(!here.into_iter().any(is_gone));
+    assert!(
+        ["READYOU.md", "README.md/", "shipper/tests/outages.rs"]
+            .into_iter()
+            .all(is_gone)
+    );
+}
+
+/// `make` in `folder`, which has the Makefile.
+fn make(folder: &Path, arguments: &[&str]) -> Output {
     Command::new("make")
         .current_dir(folder)
-        .args([target, "CARGO=true"])
-        .arg(format!("LIBRARY={}", shown(Artefact::Library)))
-        .arg(format!("BINARY={}", shown(Artefact::Binary)))
-        .arg(format!("DEMO={}", shown(Artefact::Demo)))
-        .arg(format!("DRIVER={}", shown(Artefact::Host)))
-        .args(more)
+        .args(arguments)
+        .env_remove("CARGO_TARGET_DIR")
         .env_remove("MAKEFLAGS")
         .env_remove("MAKELEVEL")
         .output()
         .unwrap()
+}
+
+/// `make demo` with the artefacts of the tests.
+fn make_demo(folder: &Path) -> Output {
+    let shown = |artefact: Artefact| artefact.path().display().to_string();
+    let arguments = [
+        "demo".to_owned(),
+        "CARGO=true".to_owned(),
+        format!("LIBRARY={}", shown(Artefact::Library)),
+        format!("BINARY={}", shown(Artefact::Binary)),
+        format!("DEMO={}", shown(Artefact::Demo)),
+        format!("DRIVER={}", shown(Artefact::Host)),
+    ];
+    make(folder, &arguments.each_ref().map(String::as_str))
 }
 
 /// A folder with what `make demo` and `make install` read.
@@ -357,7 +399,7 @@ fn checkout(scratch: &Scratch) -> std::path::PathBuf {
 fn the_demo_ships_the_sample_log() {
     let scratch = Scratch::new();
     let folder = checkout(&scratch);
-    let demo = make(&folder, "demo", &[]);
+    let demo = make_demo(&folder);
     let said = String::from_utf8(demo.stdout).unwrap();
     assert!(
         demo.status.success(),
@@ -407,19 +449,41 @@ fn an_installation_is_complete_and_replaces_a_library_in_use() {
     let scratch = Scratch::new();
     let folder = checkout(&scratch);
     let root = scratch.path("root");
-    let install = || {
-        let options = [
-            "PREFIX=/usr/local".to_owned(),
-            format!("DESTDIR={}", root.display()),
-        ];
-        let output = make(&folder, "install", &options);
+    let destination = format!("DESTDIR={}", root.display());
+    // Nothing is built, so root needs no cargo.
+    let install = || make(&folder, &["install", &destination, "CARGO=false"]);
+    let install_well = || {
+        let output = install();
         assert!(
             output.status.success(),
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
+        String::from_utf8(output.stdout).unwrap()
     };
-    install();
+
+    let built = folder.join("target/release");
+    fs::create_dir(&built).unwrap();
+    for (name, artefact) in [
+        ("libout_auditship.so", Artefact::Library),
+        ("auditship", Artefact::Binary),
+    ] {
+        let refused = install();
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(
+            !refused.status.success() && said.contains(&format!("{name} is missing: run `make build` first")),
+            "{said}"
+        );
+        assert!(!root.exists(), "nothing is installed by halves");
+        fs::copy(artefact.path(), built.join(name)).unwrap();
+    }
+    let before = tree(&folder);
+    assert!(!install_well().contains("kept"));
+    assert_eq!(
+        tree(&folder),
+        before,
+        "no file of root's is left beside the sources"
+    );
     let files = [
         ("usr/local/lib/fluent-bit/libout_auditship.so", 0o755, "\u{7f}ELF"),
         ("usr/local/bin/auditship", 0o755, "\u{7f}ELF"),
@@ -459,13 +523,17 @@ fn an_installation_is_complete_and_replaces_a_library_in_use() {
             "{name}"
         );
     }
-    let listed = Command::new("find")
-        .arg(&root)
-        .args(["-type", "f", "-not", "-name", "auditship-*.1"])
-        .output()
-        .unwrap();
-    let count = String::from_utf8(listed.stdout).unwrap().lines().count();
-    assert_eq!(count, files.len(), "no other file is left there");
+    let is_page = |path: &&String| path.contains("/man1/auditship-");
+    let listed = tree(&root);
+    let others = listed.iter().filter(|path| !is_page(path)).count();
+    assert_eq!(others, files.len(), "no other file is left there: {listed:#?}");
+    for page in listed.iter().filter(is_page) {
+        assert_eq!(
+            fs::metadata(page).unwrap().permissions().mode() & 0o7777,
+            0o644,
+            "{page}"
+        );
+    }
     // The pages that the first one refers to.
     let page = root.join("usr/local/share/man/man1/auditship-dead-letter-retry.1");
     assert!(page.is_file(), "{}", page.display());
@@ -476,10 +544,33 @@ fn an_installation_is_complete_and_replaces_a_library_in_use() {
     assert!(host.init(&scratch.stanza("a", 1)).0 > 0);
     assert_eq!(host.flush("a", "audit", records(0..5)).code, FlushCode::Ok);
     let before = fs::metadata(&library).unwrap().ino();
-    install();
+    assert!(!install_well().contains("kept"), "the plugins file is the same");
     assert_ne!(fs::metadata(&library).unwrap().ino(), before, "not written over");
     assert_eq!(host.flush("a", "audit", records(5..10)).code, FlushCode::Ok);
     assert_eq!(scratch.await_delivered("a", 10), ids(0..10));
     host.exit("a");
     assert!(host.finish());
+
+    // What an administrator wrote is kept, and what it needs is said.
+    let plugins = root.join("etc/auditship/plugins.conf");
+    fs::write(&plugins, "[PLUGINS]\n    Path /opt/other.so\n").unwrap();
+    let said = install_well();
+    let needs = "it needs the line: Path /usr/local/lib/fluent-bit/libout_auditship.so";
+    assert!(said.contains("kept ") && said.contains(needs), "{said}");
+    assert_eq!(
+        fs::read_to_string(&plugins).unwrap(),
+        "[PLUGINS]\n    Path /opt/other.so\n"
+    );
+    assert_eq!(tree(&root), listed);
+}
+
+/// All files below `folder`.
+fn tree(folder: &Path) -> BTreeSet<String> {
+    let listed = Command::new("find")
+        .arg(folder)
+        .args(["-type", "f"])
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    listed.lines().map(str::to_owned).collect()
 }
