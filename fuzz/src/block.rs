@@ -52,7 +52,10 @@ fn decode(bytes: &[u8]) {
     let _ = Meta::decode(bytes);
     let _ = Index::decode(bytes);
     for at in [0, SegmentHeader::LEN.min(bytes.len())] {
-        let position = Position { segment: NUMBER, offset: at as u64 };
+        let position = Position {
+            segment: NUMBER,
+            offset: at as u64,
+        };
         if let Ok(block) = Block::decode(&bytes[at..], SPOOL, position) {
             let lines: usize = block.records().map(|(_, _, json)| json.len() + 1).sum();
             assert!(block.table.is_empty() || lines == block.payload.len());
@@ -83,10 +86,18 @@ fn mend(bytes: &mut [u8]) {
         }
         seal(rest, 0, len - 4);
         at += len;
-        let Ok((header, len)) = BlockHeader::decode(rest) else { continue };
+        let Ok((header, len)) = BlockHeader::decode(rest) else {
+            continue;
+        };
         let mut from = len;
-        for part in [u64::from(header.table_len), header.stored_len, u64::from(header.secrets_len)] {
-            let Some(end) = usize::try_from(part).ok().and_then(|part| from.checked_add(part)) else { return };
+        for part in [
+            u64::from(header.table_len),
+            header.stored_len,
+            u64::from(header.secrets_len),
+        ] {
+            let Some(end) = usize::try_from(part).ok().and_then(|part| from.checked_add(part)) else {
+                return;
+            };
             if end.checked_add(4).is_none_or(|end| end > rest.len()) {
                 return;
             }
@@ -113,7 +124,11 @@ fn spool(choice: u8, bytes: &[u8]) {
     for folder in ["segments", "quarantine", "cursors"] {
         disk.create_dir(folder).expect("a new disk takes a folder");
     }
-    put(&disk, "spool.meta", include_bytes!("../../shipper/tests/golden/spool.meta"));
+    put(
+        &disk,
+        "spool.meta",
+        include_bytes!("../../shipper/tests/golden/spool.meta"),
+    );
     put(&disk, &format!("segments/{NUMBER:016x}.seg"), bytes);
     let mut last = NUMBER;
     if choice & choice::TWICE != 0 {
@@ -128,10 +143,15 @@ fn spool(choice: u8, bytes: &[u8]) {
     if choice & choice::KEPT != 0 {
         put(&disk, &format!("segments/{NUMBER:016x}.idx"), bytes);
     }
-    let golden = HeadSlot::decode(include_bytes!("../../shipper/tests/golden/head")).expect("the golden head");
+    let golden =
+        HeadSlot::decode(include_bytes!("../../shipper/tests/golden/head")).expect("the golden head");
     let slot = HeadSlot {
         segment: last,
-        offset: if choice & choice::OLD_HEAD != 0 { SegmentHeader::LEN as u64 } else { bytes.len() as u64 },
+        offset: if choice & choice::OLD_HEAD != 0 {
+            SegmentHeader::LEN as u64
+        } else {
+            bytes.len() as u64
+        },
         ..golden
     };
     let mut head = Vec::new();
@@ -145,7 +165,12 @@ fn spool(choice: u8, bytes: &[u8]) {
     options.window = 100;
     // So that the reserve, which is written out, is small.
     options.max_bytes = Some(1 << 20);
-    if let Ok((mut writer, _)) = Writer::open(Arc::new(disk.clone()), options, clock, Arc::new(SeededRandom::new(1))) {
+    if let Ok((mut writer, _)) = Writer::open(
+        Arc::new(disk.clone()),
+        options,
+        clock,
+        Arc::new(SeededRandom::new(1)),
+    ) {
         let next = writer.next().seq;
         writer.note("it goes on").expect("a note is written");
         let head = writer.sync().expect("and synced");
@@ -157,7 +182,9 @@ fn spool(choice: u8, bytes: &[u8]) {
 
 /// Reads to the head.
 fn read(disk: &SimStorage, len: usize) {
-    let mut reader = Reader::open(Arc::new(disk.clone())).expect("spool.meta is golden").with_kinds(Kinds::ALL);
+    let mut reader = Reader::open(Arc::new(disk.clone()))
+        .expect("spool.meta is golden")
+        .with_kinds(Kinds::ALL);
     let mut next = 0;
     // A step is a block, or damage between two of them.
     for _ in 0..len + 100 {
@@ -165,7 +192,10 @@ fn read(disk: &SimStorage, len: usize) {
         match step {
             ReadStep::Block(block) => {
                 let header = &block.header;
-                assert!(header.count == 0 || header.first_seq <= next, "a gap that nobody names");
+                assert!(
+                    header.count == 0 || header.first_seq <= next,
+                    "a gap that nobody names"
+                );
                 next = next.max(header.end_seq());
             }
             ReadStep::Damaged { first_seq, count, .. } => {

@@ -45,7 +45,11 @@ pub fn chunk(data: &[u8]) {
         exclusion: Exclusion::from_list("iam,web").unwrap_or_default(),
     };
     let chunk = Chunk {
-        source: if choice & 1 == 0 { SourceFormat::FluentBit } else { SourceFormat::Ndjson },
+        source: if choice & 1 == 0 {
+            SourceFormat::FluentBit
+        } else {
+            SourceFormat::Ndjson
+        },
         bytes,
         origin: "fuzz",
         received_at: Timestamp(1),
