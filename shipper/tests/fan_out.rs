@@ -180,7 +180,7 @@ fn soak_six_destinations_at_once_do_not_notice_one_another() {
     );
     assert!(seen[SLOW].counts.delivered > 0, "{:?}", seen[SLOW]);
     assert_eq!(seen[SLOW].counts.dead_lettered, 0);
-    let held = matches!(&seen[REJECTING].activity, Activity::Held { kind: HoldKind::Config, reason, .. } if reason.contains("400"));
+    let held = matches!(&seen[REJECTING].activity, Activity::Held { kind: HoldKind::Refused, reason, .. } if reason.contains("400"));
     assert!(held, "{:?}", seen[REJECTING]);
     assert_eq!(
         (

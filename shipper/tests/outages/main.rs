@@ -97,7 +97,8 @@ fn an_endpoint_that_is_wrong_for_a_while_costs_nothing() {
         bench.write_numbers(20);
         let held = match status {
             401 | 403 => Some(HoldKind::Auth),
-            400 | 404 | 413 => Some(HoldKind::Config),
+            400 | 413 => Some(HoldKind::Refused),
+            404 => Some(HoldKind::Config),
             _ => None,
         };
         let code = status.to_string();

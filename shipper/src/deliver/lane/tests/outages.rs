@@ -47,7 +47,8 @@ fn a_receiver_that_answers_one_status_to_everything_costs_nothing_and_resumes_by
             let snapshot = lane.snapshot();
             let kind = match status {
                 401 | 403 => Some(HoldKind::Auth),
-                400 | 404 | 413 => Some(HoldKind::Config),
+                400 | 413 => Some(HoldKind::Refused),
+                404 => Some(HoldKind::Config),
                 _ => None,
             };
             match (&snapshot.condition, kind) {
