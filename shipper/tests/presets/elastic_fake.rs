@@ -28,7 +28,7 @@ pub(crate) struct Store {
     pub(crate) missing: bool,
     /// Documents by their id.
     pub(crate) documents: BTreeMap<String, Value>,
-    /// Documents that went into the failure store.
+    /// What went into the failure store: each time a document of its own, under an id that the cluster makes.
     pub(crate) failed: BTreeMap<String, Value>,
     /// Ids that were busy once.
     busy: BTreeSet<String>,
@@ -46,6 +46,23 @@ pub(crate) struct Store {
 fn error(status: u16, kind: &str, reason: &str) -> Reply {
     let error = json!({ "type": kind, "reason": reason });
     fake::json(status, &[], &json!({ "error": error, "status": status }))
+}
+
+/// The backing index of the data stream.
+const BACKING: &str = ".ds-logs-audit-2026.01.01-000001";
+
+/// What of an item `filter_path` asks for, and nothing else.
+fn filtered(mut item: Value, query: &str) -> Value {
+    let paths = query.strip_prefix("filter_path=").expect("a filter");
+    let fields = item["create"].as_object_mut().expect("an item");
+    fields.retain(|field, _| {
+        let path = format!("items.*.{field}");
+        let below = format!("{path}.");
+        paths
+            .split(',')
+            .any(|asked| asked == path || asked.starts_with(&below))
+    });
+    item
 }
 
 impl Store {
@@ -110,13 +127,12 @@ impl Store {
         let errors = items
             .iter()
             .any(|item| item["create"]["status"].as_u64() >= Some(400));
-        // What is asked for by filter_path, and nothing else.
-        assert!(query.contains("filter_path="), "{query}");
+        let items: Vec<Value> = items.into_iter().map(|item| filtered(item, query)).collect();
         fake::json(200, &[], &json!({ "errors": errors, "items": items }))
     }
 
     fn create(&mut self, id: String, document: Value) -> Value {
-        let failed = |status: u16, kind: &str, reason: &str| json!({ "_id": id, "status": status, "error": { "type": kind, "reason": reason } });
+        let failed = |status: u16, kind: &str, reason: &str| json!({ "_index": BACKING, "_id": id, "status": status, "error": { "type": kind, "reason": reason } });
         if self.missing {
             return failed(404, "index_not_found_exception", "no such index [logs-audit]");
         }
@@ -139,13 +155,22 @@ impl Store {
                 return failed(503, "unavailable_shards_exception", "primary shard is not active");
             }
             Some("mapping") if self.flavour == Flavour::FailureStore => {
-                self.failed.insert(id.clone(), document);
-                return json!({ "_id": id, "status": 201, "failure_store": "used" });
+                // What is kept is another document, about this one: its id is not the one that was sent.
+                let other = format!("made-by-the-cluster-{}", self.failed.len());
+                let kept = json!({ "document": { "id": id, "source": document } });
+                self.failed.insert(other.clone(), kept);
+                return json!({
+                    "_index": ".fs-logs-audit-2026.01.01-000002",
+                    "_id": other,
+                    "status": 201,
+                    "result": "created",
+                    "failure_store": "used",
+                });
             }
             Some("mapping") => return failed(400, "document_parsing_exception", "failed to parse field [a]"),
             _ => {}
         }
-        let status = json!({ "_id": id, "status": 201 });
+        let status = json!({ "_index": BACKING, "_id": id, "status": 201, "result": "created" });
         self.documents.insert(id, document);
         status
     }

@@ -12,7 +12,9 @@
 //!    next backing index does not know the ids of the one before.
 //! 2. A 200 is no receipt: each document has a status of its own, in the order of the request. One that is missing, or of
 //!    another id, makes the whole answer unclear.
-//! 3. What went into a failure store is not stored: it is rejected, and where it is is said.
+//! 3. What went into a failure store is not stored: it is rejected, and where it is is said. There it is a part of another
+//!    document with another id, so its place in the answer says whose it is, and it is not sent again: each sending would
+//!    leave one more there.
 
 mod check;
 mod config;

@@ -56,6 +56,17 @@ fn item(status: u16, kind: &str) -> Value {
     }
 }
 
+/// Of a document that went into the failure store: what is kept there is another document, with an id of its own.
+fn in_failure_store() -> Value {
+    json!({
+        "_index": ".fs-logs-audit-2026.01.01-000002",
+        "_id": "QqMgvpkBDDUGYBmsEi2q",
+        "status": 201,
+        "result": "created",
+        "failure_store": "used",
+    })
+}
+
 /// Every row of both tables. Answers of three items are for the three records of the suite.
 fn answers() -> Vec<(Response<Vec<u8>>, u32, Class)> {
     let with = |third: Value| bulk(&[item(201, ""), item(200, ""), third]);
@@ -89,6 +100,7 @@ fn answers() -> Vec<(Response<Vec<u8>>, u32, Class)> {
             1,
             Class::Unclear,
         ),
+        (with(in_failure_store()), 1, Class::Verdicts),
         (with(json!({ "status": 201 })), 1, Class::Unclear),
         (with(json!({ "_id": ID })), 1, Class::Unclear),
         (answer(200, "{\"took\":1,\"errors\":false}"), 1, Class::Unclear),
@@ -229,17 +241,61 @@ fn each_document_has_its_verdict_in_its_place() {
 }
 
 #[test]
-fn what_is_in_the_failure_store_is_not_stored() {
-    let used = json!({ "_id": ID, "status": 201, "failure_store": "used" });
-    let outcome = decode(&bulk(&[used]), 1);
+fn what_is_in_the_failure_store_is_not_stored_and_all_others_are() {
+    let outcome = decode(&bulk(&[item(201, ""), in_failure_store(), item(201, "")]), 3);
     let Outcome::Verdicts(verdicts) = outcome else {
         panic!("{outcome:?}")
     };
-    let Verdict::NotKept { code, reason } = &verdicts[0] else {
+    let [
+        Verdict::Stored,
+        Verdict::NotKept { code, reason },
+        Verdict::Stored,
+    ] = verdicts.as_slice()
+    else {
         panic!("{verdicts:?}")
     };
     assert_eq!(code, "failure_store");
     assert!(reason.contains("logs-audit::failures"), "{reason}");
+}
+
+#[test]
+fn what_the_failure_store_did_not_take_either_has_the_verdict_of_its_error() {
+    // Redirected by a pipeline: the id is the redirected document's, if it has come to have one.
+    let failed = |id: Option<&str>| {
+        let mut item = item(400, "document_parsing_exception");
+        item["failure_store"] = Value::from("failed");
+        item["_id"] = Value::from(id);
+        item
+    };
+    for id in [None, Some("QqMgvpkBDDUGYBmsEi2q"), Some(ID)] {
+        let outcome = decode(&bulk(&[item(201, ""), failed(id)]), 2);
+        let Outcome::Verdicts(verdicts) = outcome else {
+            panic!("{id:?}: {outcome:?}")
+        };
+        assert!(
+            matches!(verdicts.as_slice(), [Verdict::Stored, Verdict::Rejected { .. }]),
+            "{id:?}: {verdicts:?}"
+        );
+    }
+}
+
+#[test]
+fn the_ids_of_all_others_say_that_an_answer_with_a_failure_store_is_ours() {
+    for items in [
+        // One place too far: the documents are others, or in another order.
+        [in_failure_store(), json!({ "_id": id(0), "status": 201 })],
+        [in_failure_store(), json!({ "status": 201 })],
+        [
+            in_failure_store(),
+            json!({ "_id": "another", "status": 201, "failure_store": "not_enabled" }),
+        ],
+    ] {
+        assert_eq!(
+            contract::class(&decode(&bulk(&items), 2)),
+            Class::Unclear,
+            "{items:?}"
+        );
+    }
 }
 
 #[test]
