@@ -334,6 +334,12 @@ pub enum Verdict {
 }
 
 impl Outcome {
+    /// To a success that is not the destination's own: whatever gave it may have handed the batch on, and the destination
+    /// knows no batch again, so each further sending may store it once more. Held until a person resumes it.
+    fn not_its_own(reason: String) -> Self {
+        Self::Unacknowledged { again: 0, reason }
+    }
+
     /// What it says to a person; nothing where it is about single records, or all is well.
     pub fn reason(&self) -> Option<&str> {
         match self {

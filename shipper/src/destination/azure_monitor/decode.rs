@@ -41,11 +41,9 @@ pub(super) fn decode(config: &Config, batch: &Batch<'_>, response: &Response<Vec
         reason: format!("{said} ({hint})"),
     };
     match status {
-        // Whatever says so may have handed it on: each further sending may store it once more.
-        200..=299 => Outcome::Unacknowledged {
-            again: 0,
-            reason: format!("{said} (this does not come from Logs Ingestion: check `dce_url` and `proxy`)"),
-        },
+        200..=299 => Outcome::not_its_own(format!(
+            "{said} (this does not come from Logs Ingestion: check `dce_url` and `proxy`)"
+        )),
         300..=399 => held("this does not come from Logs Ingestion: check `dce_url` and `proxy`"),
         413 => Outcome::TooLarge { reason: said },
         400 if names("connectionabort") || names("toolarge") || names("morethan30minutes") => {

@@ -3,7 +3,8 @@
 //! | answer | outcome | because |
 //! |---|---|---|
 //! | 202 | stored; rejected for a log older than 18 hours, less five minutes, by the `Date` of the answer | the intake takes such a log and drops it |
-//! | any other 2xx, 3xx, 404 and their kin | config | something else answered |
+//! | any other 2xx | unacknowledged, held at once | something else answered, and may have handed it on |
+//! | 3xx, 404 and their kin | config | something else answered |
 //! | 401, 403, 407 | auth | the key, or the site that it belongs to |
 //! | 413 | too large | |
 //! | 429 | throttled | |
@@ -35,9 +36,9 @@ pub(super) fn decode(config: &Config, batch: &Batch<'_>, response: &Response<Vec
     }
     let who = "check `apikey`, and that it is one of this `site`";
     let other = || match response.status().as_u16() {
-        200..=299 => Outcome::Config {
-            reason: format!("{said} (is this Datadog's intake? check `site` or `endpoint`)"),
-        },
+        200..=299 => Outcome::not_its_own(format!(
+            "{said} (is this Datadog's intake? check `site` or `endpoint`, and what stands before it)"
+        )),
         status => Outcome::Refused {
             code: status.to_string(),
             reason: said.clone(),

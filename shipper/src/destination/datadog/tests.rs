@@ -31,10 +31,11 @@ fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response<Vec<u8>
 
 /// The rows of the table, status by status.
 fn answers() -> Vec<(Response<Vec<u8>>, u32, Class)> {
-    let classes: [(Class, &[u16]); 8] = [
+    let classes: [(Class, &[u16]); 9] = [
         (Class::Verdicts, &[202]),
         (Class::Auth, &[401, 403, 407]),
-        (Class::Config, &[200, 201, 204, 301, 308, 404, 405, 410, 415, 501]),
+        (Class::Unacknowledged, &[200, 201, 204]),
+        (Class::Config, &[301, 308, 404, 405, 410, 415, 501]),
         (Class::TooLarge, &[413]),
         (Class::Throttled, &[429]),
         (Class::Unavailable, &[425, 503, 507]),

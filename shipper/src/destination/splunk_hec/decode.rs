@@ -10,8 +10,7 @@
 //! | code 1 to 4, 21, 22; 401, 403, 407 | auth | the token |
 //! | code 6, 12, 13, 15 with `invalid-event-number` | that record is rejected, those in front are unclear, the rest goes again | the collector reads from the front |
 //! | the same without one that was sent | refused | searched by halves |
-//! | any other 2xx without a code, to records | unacknowledged, held at once | something stands before the collector, and may hand on |
-//! | the same with `ack = "none"` | config | |
+//! | any other 2xx, to records | unacknowledged, held at once | something stands before the collector, and may hand on |
 //! | code 7, 10, 11, 14, 16; 5, 17 to data; 3xx, 404 and their kin | config | index, token or URL |
 //! | code 8, 408, 500, 502, 504 and any other 5xx | unclear | |
 //! | code 9, 18 to 20, 429 | throttled | busy, queues full |
@@ -93,13 +92,9 @@ fn judge(config: &Config, batch: &Batch<'_>, response: &Response<Vec<u8>>) -> Ou
         },
         (Some(8), _) => Outcome::Unclear { reason: said },
         (Some(9 | 18..=20), _) => Outcome::Throttled { after, reason: said },
-        // A success that is not the collector's may stand for one of its own: each further sending may store it once more.
-        (None, 200..=299) if was_sent(response) && matches!(config.ack, Ack::Required { .. }) => {
-            Outcome::Unacknowledged {
-                again: 0,
-                reason: hint("is this Splunk's collector? check `url`, and what stands before it"),
-            }
-        }
+        (_, 200..=299) if was_sent(response) => Outcome::not_its_own(hint(
+            "is this Splunk's collector? check `url`, and what stands before it",
+        )),
         _ => by_status(response, &said, WHO, "url").unwrap_or_else(|| Outcome::Config {
             reason: hint("is this Splunk's collector? check `url`"),
         }),

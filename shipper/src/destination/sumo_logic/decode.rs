@@ -3,7 +3,8 @@
 //! | status | outcome | because |
 //! |---|---|---|
 //! | 200 | stored | there is no further word |
-//! | any other 2xx, 3xx, 404 and their kin | config | something else answered |
+//! | any other 2xx | unacknowledged, held at once | something else answered, and may have handed it on |
+//! | 3xx, 404 and their kin | config | something else answered |
 //! | 401, 403, 407 | auth | the code of the URL |
 //! | 408 | too large; unclear for a single record | the source was not through in time; a part may be stored |
 //! | 413 | too large | |
@@ -32,9 +33,9 @@ pub(super) fn decode(batch: &Batch<'_>, response: &Response<Vec<u8>>) -> Outcome
     }
     let who = "check the code at the end of `url`, or `token`";
     let other = || match response.status().as_u16() {
-        200..=299 => Outcome::Config {
-            reason: format!("{said} (is this an HTTP source? check `url`)"),
-        },
+        200..=299 => Outcome::not_its_own(format!(
+            "{said} (is this an HTTP source? check `url`, and what stands before it)"
+        )),
         status => Outcome::Refused {
             code: status.to_string(),
             reason: said.clone(),

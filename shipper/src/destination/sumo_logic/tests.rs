@@ -34,10 +34,11 @@ fn answer(status: u16, body: &str) -> Response<Vec<u8>> {
 
 /// The rows of the table, status by status.
 fn answers() -> Vec<(Response<Vec<u8>>, u32, Class)> {
-    let classes: [(Class, &[u16]); 8] = [
+    let classes: [(Class, &[u16]); 9] = [
         (Class::Stored, &[200]),
         (Class::Auth, &[401, 403, 407]),
-        (Class::Config, &[201, 202, 204, 301, 308, 404, 405, 410, 415, 501]),
+        (Class::Unacknowledged, &[201, 202, 204]),
+        (Class::Config, &[301, 308, 404, 405, 410, 415, 501]),
         // The suite's batch has three records.
         (Class::TooLarge, &[408, 413]),
         (Class::Throttled, &[429]),

@@ -211,6 +211,26 @@ fn only_without_acknowledgement_a_200_is_stored_and_that_is_said() {
 }
 
 #[test]
+fn a_success_that_is_not_the_collectors_is_sent_once_with_acknowledgement_or_without() {
+    for keys in ["", "ack = \"none\""] {
+        for response in [
+            answer(200, ""),
+            answer(202, ""),
+            answer(204, ""),
+            answer(200, "<html>"),
+            code(201, 0),
+            code(200, 99),
+        ] {
+            let outcome = decode(&hec(keys), 3, &response);
+            let Outcome::Unacknowledged { again: 0, reason } = outcome else {
+                panic!("{keys} {response:?}: {outcome:?}")
+            };
+            assert!(reason.contains("check `url`"), "{reason}");
+        }
+    }
+}
+
+#[test]
 fn what_is_missing_says_where_to_look() {
     let hec = hec("ack_resend = 4");
     let outcome = decode(&hec, 1, &taken(Some(missing(Waited::Enough))));
