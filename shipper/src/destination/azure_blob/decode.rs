@@ -19,12 +19,11 @@
 use ::http::Response;
 
 use super::config::{Access, Config};
-use super::inquire::Damaged;
 use super::permission;
 use crate::credentials::azure::SasTerm;
 use crate::destination::Outcome;
 use crate::destination::azure::{error_code, error_message};
-use crate::destination::object::Found;
+use crate::destination::object::{Damaged, Found};
 use crate::destination::reply::{date, excerpt, retry_after, summary};
 use crate::time::Timestamp;
 use crate::transport::authorized::ClockSkew;
@@ -87,14 +86,8 @@ fn stored(response: &Response<Vec<u8>>) -> Outcome {
     let unclear = |reason: &str| Outcome::Unclear {
         reason: reason.to_owned(),
     };
-    if response.extensions().get::<Damaged>().is_some() {
-        // The name is taken now, by other bytes than ours: whoever asks for it again would find our own digest beside them.
-        return Outcome::Taken {
-            reason: String::from(
-                "the store has kept other bytes than were sent (it tells another checksum): delete that blob or keep it as \
-                 evidence",
-            ),
-        };
+    if let Some(damaged) = Damaged::outcome(response) {
+        return damaged;
     }
     match response.headers().contains_key(::http::header::ETAG) {
         true => Outcome::Stored,

@@ -2,13 +2,12 @@ use ::http::{HeaderMap, Method};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::inquire::Damaged;
 use super::*;
 use crate::config::Environment;
 use crate::credentials::azure::SasTerm;
 use crate::destination::check::{self, Finding};
 use crate::destination::contract::{self, Class, Layout, Lines, Subject};
-use crate::destination::object::Found;
+use crate::destination::object::{Damaged, Found};
 use crate::destination::{Attempt, KindConfig};
 use crate::time::ManualClock;
 use crate::transport::authorized::ClockSkew;
@@ -354,6 +353,40 @@ fn a_name_that_is_taken_is_looked_at() {
         assert_eq!(sent[1].method(), Method::HEAD);
         assert_eq!(sent[1].uri(), sent[0].uri());
         assert_eq!(sent[1].headers()["x-ms-version"], "2021-12-02");
+    }
+}
+
+#[test]
+fn a_name_that_has_other_bytes_is_not_this_batch_whatever_its_metadata_says() {
+    for (keys, name) in [
+        ("", "content-md5"),
+        ("checksum = \"crc64\"", "x-ms-content-crc64"),
+    ] {
+        let blob = blob(keys);
+        let request = encode(&blob).0;
+        let sum = request.headers()[name].to_str().unwrap();
+        let digest = request.headers()["x-ms-meta-auditship_sha256"].clone();
+        for (told, class) in [
+            (Some(sum), Class::Stored),
+            (None, Class::Stored),
+            (Some("AAAAAA=="), Class::Taken),
+        ] {
+            let mut look = Response::builder()
+                .status(200)
+                .header("x-ms-meta-auditship_sha256", &digest);
+            if let Some(told) = told {
+                look = look.header(name, told);
+            }
+            let steps = vec![
+                Step::Answer(refused(409, "BlobAlreadyExists")),
+                Step::Answer(look.body(Vec::new()).unwrap()),
+            ];
+            let (outcome, _) = send(&blob, steps);
+            assert_eq!(contract::class(&outcome), class, "{name} {told:?}: {outcome:?}");
+            if let Outcome::Taken { reason } = outcome {
+                assert!(reason.contains("another checksum"), "{reason}");
+            }
+        }
     }
 }
 

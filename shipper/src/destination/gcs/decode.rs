@@ -21,9 +21,8 @@ use serde_json::Value;
 
 use super::check::{CREATE, ROLE};
 use super::config::Config;
-use super::inquire::Damaged;
 use crate::destination::Outcome;
-use crate::destination::object::Found;
+use crate::destination::object::{Damaged, Found};
 use crate::destination::reply::{excerpt, retry_after, summary};
 use crate::transport::authorized::ClockSkew;
 
@@ -92,10 +91,8 @@ fn stored(name: &str, response: &Response<Vec<u8>>) -> Outcome {
     let unclear = |reason: &str| Outcome::Unclear {
         reason: reason.to_owned(),
     };
-    if response.extensions().get::<Damaged>().is_some() {
-        return Outcome::Taken {
-            reason: String::from("the store tells another checksum than that of what was sent"),
-        };
+    if let Some(damaged) = Damaged::outcome(response) {
+        return damaged;
     }
     let object: Value = serde_json::from_slice(response.body()).unwrap_or_default();
     match object["name"] == *name {

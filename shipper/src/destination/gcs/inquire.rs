@@ -5,14 +5,9 @@ use serde_json::Value;
 
 use super::Gcs;
 use super::encode::Crc32c;
-use crate::destination::BodyDigest;
-use crate::destination::object::{DIGEST, Found};
+use crate::destination::object::{DIGEST, Damaged, Found, Tells, Told};
 use crate::transport::SendError;
 use crate::transport::inquiring::Inquire;
-
-/// The store tells another checksum than that of what was sent; put into the extensions of its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Damaged;
 
 impl Inquire for Gcs {
     fn question(&self, request: &Request<Vec<u8>>, response: &Response<Vec<u8>>) -> Option<Request<Vec<u8>>> {
@@ -34,12 +29,10 @@ impl Inquire for Gcs {
         answer: Option<Result<Response<Vec<u8>>, SendError>>,
     ) {
         if let Some(answer) = answer {
-            response.extensions_mut().insert(found(request, answer));
-        } else if response.status() == 200
-            && let Ok(stored) = serde_json::from_slice(response.body())
-            && is_damaged(request, &stored)
-        {
-            response.extensions_mut().insert(Damaged);
+            let found = Found::of(self, request, answer);
+            response.extensions_mut().insert(found);
+        } else if response.status() == 200 {
+            Damaged::mark(self, request, response);
         }
     }
 }
@@ -52,34 +45,17 @@ fn name_in(body: &[u8]) -> Option<String> {
     resource["name"].as_str().map(str::to_owned)
 }
 
-fn found(request: &Request<Vec<u8>>, answer: Result<Response<Vec<u8>>, SendError>) -> Found {
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error) => return Found::unanswered(&error),
-    };
-    match answer.status().as_u16() {
-        200 => match serde_json::from_slice::<Value>(answer.body()) {
-            // What it says of itself is ours, and not what it holds.
-            Ok(object) if is_damaged(request, &object) => Found::damaged(),
-            Ok(object) => {
-                let stored = object["metadata"][DIGEST].as_str();
-                Found::by_digest(request.extensions().get::<BodyDigest>(), stored)
-            }
-            Err(_) => Found::Unknown {
-                why: String::from("what is said of it is not JSON"),
-            },
-        },
-        status @ (408 | 429 | 500..) => Found::Later {
-            why: format!("asked for it, {status} was answered"),
-        },
-        status => Found::Unknown {
-            why: format!("asked for it, {status} was answered"),
-        },
+impl Tells for Gcs {
+    fn sent(&self, request: &Request<Vec<u8>>) -> Option<String> {
+        request.extensions().get().map(|Crc32c(sent)| sent.clone())
     }
-}
 
-/// Whether the store tells another checksum of the object than that of what is sent.
-fn is_damaged(sent: &Request<Vec<u8>>, object: &Value) -> bool {
-    let sums = (sent.extensions().get(), object["crc32c"].as_str());
-    matches!(sums, (Some(Crc32c(sent)), Some(stored)) if stored != sent)
+    fn told(&self, answer: &Response<Vec<u8>>) -> Option<Told> {
+        let object: Value = serde_json::from_slice(answer.body()).ok()?;
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        Some(Told {
+            checksum: text(&object["crc32c"]),
+            digest: text(&object["metadata"][DIGEST]),
+        })
+    }
 }

@@ -4,13 +4,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
 
-use super::inquire::Damaged;
 use super::*;
 use crate::config::Environment;
 use crate::credentials::CredentialError;
 use crate::destination::check::{self, Finding};
 use crate::destination::contract::{self, Class, Layout, Lines, Part, Subject};
-use crate::destination::object::Found;
+use crate::destination::object::{Damaged, Found};
 use crate::destination::{Attempt, KindConfig};
 use crate::time::ManualClock;
 use crate::transport::authorized::{ClockSkew, Renewal};

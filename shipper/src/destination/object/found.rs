@@ -1,5 +1,7 @@
 //! What stands at a name that is taken, and what that means for the batch that wanted it.
 
+use ::http::{Request, Response};
+
 use crate::destination::{BodyDigest, Outcome};
 use crate::hex::hex;
 use crate::transport::SendError;
@@ -27,9 +29,107 @@ pub enum Found {
     },
 }
 
+/// What a store tells of an object that it holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::destination) struct Told {
+    /// The checksum that it has of the bytes, if it tells that.
+    pub(in crate::destination) checksum: Option<String>,
+    /// Our digest in the object's metadata, if it is there.
+    pub(in crate::destination) digest: Option<String>,
+}
+
+/// Where a store tells what it holds.
+pub(in crate::destination) trait Tells {
+    /// The checksum that goes with `request`, as the store would tell it.
+    fn sent(&self, request: &Request<Vec<u8>>) -> Option<String>;
+
+    /// What an answer tells of an object; `None` when it cannot be read.
+    fn told(&self, answer: &Response<Vec<u8>>) -> Option<Told>;
+
+    /// The store's own word for why it does not tell, if it has one.
+    fn code(&self, _answer: &Response<Vec<u8>>) -> String {
+        String::new()
+    }
+
+    /// Whether what is told is of other bytes than were sent.
+    fn is_damaged(&self, request: &Request<Vec<u8>>, told: &Told) -> bool {
+        matches!((self.sent(request), &told.checksum), (Some(sent), Some(stored)) if sent != *stored)
+    }
+}
+
+/// The store tells another checksum than that of what was sent; put into the extensions of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::destination) struct Damaged;
+
+impl Damaged {
+    /// Marks the answer that says that `request` was stored, when it tells of other bytes.
+    pub(in crate::destination) fn mark(
+        store: &dyn Tells,
+        request: &Request<Vec<u8>>,
+        response: &mut Response<Vec<u8>>,
+    ) {
+        if store
+            .told(response)
+            .is_some_and(|told| store.is_damaged(request, &told))
+        {
+            response.extensions_mut().insert(Self);
+        }
+    }
+
+    /// What the mark means, if an answer has it: the name is taken now, by other bytes than ours. Whoever asks for it again
+    /// finds our own digest beside them.
+    pub(in crate::destination) fn outcome(response: &Response<Vec<u8>>) -> Option<Outcome> {
+        response.extensions().get::<Self>().map(|_| Outcome::Taken {
+            reason: String::from(
+                "the store has kept other bytes than were sent (it tells another checksum): delete that object or keep it as \
+                 evidence",
+            ),
+        })
+    }
+}
+
 impl Found {
+    /// By the answer to the question about the name that `request` wanted.
+    pub(in crate::destination) fn of(
+        store: &dyn Tells,
+        request: &Request<Vec<u8>>,
+        answer: Result<Response<Vec<u8>>, SendError>,
+    ) -> Self {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                let why = error.to_string();
+                return Self::Later { why };
+            }
+        };
+        let answered = |status: u16| {
+            let code = store.code(&answer);
+            format!("asked for it, {status} {code}").trim_end().to_owned() + " was answered"
+        };
+        match answer.status().as_u16() {
+            200 => match store.told(&answer) {
+                // What it says of itself is ours, and not what it holds.
+                Some(told) if store.is_damaged(request, &told) => Self::Other {
+                    what: String::from(
+                        "its bytes are not those that were sent: the store tells another checksum",
+                    ),
+                },
+                Some(told) => Self::by_digest(request.extensions().get(), told.digest.as_deref()),
+                None => Self::Unknown {
+                    why: String::from("what is said of it cannot be read"),
+                },
+            },
+            status @ (408 | 429 | 500..) => Self::Later {
+                why: answered(status),
+            },
+            status => Self::Unknown {
+                why: answered(status),
+            },
+        }
+    }
+
     /// By the digest that stands in the object's metadata, if any does.
-    pub(in crate::destination) fn by_digest(ours: Option<&BodyDigest>, stored: Option<&str>) -> Self {
+    fn by_digest(ours: Option<&BodyDigest>, stored: Option<&str>) -> Self {
         match (ours, stored) {
             (Some(ours), Some(stored)) if stored.eq_ignore_ascii_case(&hex(&ours.0).to_string()) => {
                 Self::Same
@@ -43,20 +143,6 @@ impl Found {
             (None, _) => Self::Unknown {
                 why: String::from("the digest of what was sent is not known"),
             },
-        }
-    }
-
-    /// When the store tells another checksum of it than that of what was sent.
-    pub(in crate::destination) fn damaged() -> Self {
-        Self::Other {
-            what: String::from("its bytes are not those that were sent: the store tells another checksum"),
-        }
-    }
-
-    /// When looking got no answer.
-    pub(in crate::destination) fn unanswered(error: &SendError) -> Self {
-        Self::Later {
-            why: error.to_string(),
         }
     }
 

@@ -15,6 +15,9 @@ mod found;
 
 pub(super) use config::{Layout, RawObject};
 pub use found::Found;
+pub(super) use found::{Damaged, Tells, Told};
+
+use ::http::HeaderMap;
 
 use super::body::{self, Body};
 use super::{Batch, BodyDigest, Compression, EncodeError, Format, Limits, Record};
@@ -67,6 +70,11 @@ pub(super) fn metadata(batch: &Batch<'_>, digest: BodyDigest) -> Vec<(&'static s
         ("auditship-first", id(batch.records.first())),
         ("auditship-last", id(batch.records.last())),
     ]
+}
+
+/// The value of a header, where it is there and text.
+pub(super) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
 /// The command that prints the first record of `batch` from what `fetch` writes to standard output.

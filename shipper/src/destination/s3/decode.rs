@@ -20,11 +20,11 @@
 use ::http::Response;
 
 use super::config::Config;
-use super::inquire::{Damaged, Region};
+use super::inquire::Region;
 use super::permission;
 use crate::destination::Outcome;
 use crate::destination::aws::{ErrorClass, classify, error_code, error_message};
-use crate::destination::object::Found;
+use crate::destination::object::{Damaged, Found};
 use crate::destination::reply::{excerpt, retry_after, summary};
 use crate::transport::authorized::ClockSkew;
 
@@ -94,10 +94,8 @@ fn stored(response: &Response<Vec<u8>>) -> Outcome {
     let unclear = |reason: &str| Outcome::Unclear {
         reason: reason.to_owned(),
     };
-    if response.extensions().get::<Damaged>().is_some() {
-        return Outcome::Taken {
-            reason: String::from("the store tells another checksum than that of what was sent"),
-        };
+    if let Some(damaged) = Damaged::outcome(response) {
+        return damaged;
     }
     match response.headers().contains_key(::http::header::ETAG) {
         true => Outcome::Stored,

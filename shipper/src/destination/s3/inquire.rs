@@ -5,19 +5,14 @@ use ::http::{Method, Request, Response};
 use super::S3;
 use super::decode::is_elsewhere;
 use super::encode::{SHA256, owner};
-use crate::destination::BodyDigest;
 use crate::destination::aws::{error_code, xml_text};
-use crate::destination::object::{DIGEST, Found};
+use crate::destination::object::{DIGEST, Damaged, Found, Tells, Told, text};
 use crate::transport::SendError;
 use crate::transport::inquiring::Inquire;
 
 /// The region in which the bucket is; put into the extensions of an answer that sends us elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Region(pub(super) String);
-
-/// The store tells another checksum than that of what was sent; put into the extensions of its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Damaged;
 
 impl Inquire for S3 {
     fn question(&self, request: &Request<Vec<u8>>, response: &Response<Vec<u8>>) -> Option<Request<Vec<u8>>> {
@@ -49,44 +44,30 @@ impl Inquire for S3 {
         if status == 412
             && let Some(answer) = answer
         {
-            response.extensions_mut().insert(found(request, answer));
+            let found = Found::of(self, request, answer);
+            response.extensions_mut().insert(found);
         } else if is_elsewhere(response) {
             let told = answer.and_then(Result::ok).as_ref().and_then(region);
             if let Some(region) = region(response).or(told) {
                 response.extensions_mut().insert(Region(region));
             }
-        } else if status == 200 && is_damaged(request, response) {
-            response.extensions_mut().insert(Damaged);
+        } else if status == 200 {
+            Damaged::mark(self, request, response);
         }
     }
 }
 
-fn found(request: &Request<Vec<u8>>, answer: Result<Response<Vec<u8>>, SendError>) -> Found {
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error) => return Found::unanswered(&error),
-    };
-    match answer.status().as_u16() {
-        // What it says of itself is ours, and not what it holds.
-        200 if is_damaged(request, &answer) => Found::damaged(),
-        200 => {
-            let stored = answer.headers().get(format!("x-amz-meta-{DIGEST}"));
-            let stored = stored.and_then(|value| value.to_str().ok());
-            Found::by_digest(request.extensions().get::<BodyDigest>(), stored)
-        }
-        status @ (408 | 429 | 500..) => Found::Later {
-            why: format!("HEAD was answered with {status}"),
-        },
-        status => Found::Unknown {
-            why: format!("HEAD was answered with {status}"),
-        },
+impl Tells for S3 {
+    fn sent(&self, request: &Request<Vec<u8>>) -> Option<String> {
+        text(request.headers(), SHA256)
     }
-}
 
-/// Whether the store tells another checksum than that of what is sent.
-fn is_damaged(sent: &Request<Vec<u8>>, told: &Response<Vec<u8>>) -> bool {
-    let sums = (sent.headers().get(SHA256), told.headers().get(SHA256));
-    matches!(sums, (Some(sent), Some(stored)) if sent != stored)
+    fn told(&self, answer: &Response<Vec<u8>>) -> Option<Told> {
+        Some(Told {
+            checksum: text(answer.headers(), SHA256),
+            digest: text(answer.headers(), &format!("x-amz-meta-{DIGEST}")),
+        })
+    }
 }
 
 /// The region that an answer names. What is no name of a region is not passed on.

@@ -9,12 +9,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 
-use super::inquire::{Damaged, Region};
+use super::inquire::Region;
 use super::*;
 use crate::config::Environment;
 use crate::destination::check::{self, Finding};
 use crate::destination::contract::{self, Class, Layout, Lines, Subject};
-use crate::destination::object::Found;
+use crate::destination::object::{Damaged, Found};
 use crate::destination::{Attempt, BodyDigest, KindConfig, SentDigest};
 use crate::time::ManualClock;
 use crate::transport::SendError;
