@@ -1,7 +1,8 @@
 //! The collector of Splunk: nothing counts as delivered that no indexer has acknowledged.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use auditship::control::status::Activity;
 use auditship::spool::cursor::HoldKind;
 
 use super::bench::Bench;
@@ -132,21 +133,74 @@ fn behind_a_balancer_without_stickiness_nothing_counts_that_is_not_acknowledged(
     let mut bench = bench(&hec, "ack_timeout = \"1s\"\nack_resend = 0");
     bench.write_numbers(RECORDS);
     // Questions find their indexer by chance: some batches are acknowledged, and each of those is.
+    let held = |activity: &Activity| match activity {
+        Activity::Held { kind, reason, .. } => Some((*kind, reason.clone())),
+        _ => None,
+    };
     bench.until("all there, or held", |status| {
-        status.counts.delivered == RECORDS
-            || matches!(
-                status.activity,
-                auditship::control::status::Activity::Held {
-                    kind: HoldKind::Unacknowledged,
-                    ..
-                }
-            )
+        status.counts.delivered == RECORDS || held(&status.activity).is_some()
     });
     bench.until("at rest", |status| status.in_flight == 0);
-    let delivered = bench.status().counts.delivered;
+    let status = bench.status();
+    let delivered = status.counts.delivered;
+    match held(&status.activity) {
+        Some((kind, reason)) => {
+            assert_eq!(kind, HoldKind::Unacknowledged, "{reason}");
+            assert!(reason.contains("stickiness"), "{reason}");
+        }
+        None => assert_eq!(delivered, RECORDS),
+    }
     hec.look(|store| {
         assert_eq!(store.acknowledged.len() as u64, delivered);
         assert!(store.taken.values().all(|times| *times == 1), "{:?}", store.taken);
+    });
+}
+
+#[test]
+fn when_no_question_finds_its_indexer_the_reason_says_where_to_look() {
+    let hec = start(Setup {
+        acks: Acks::After(1),
+        indexers: 2,
+        balance: Balance::Astray,
+        ..Setup::default()
+    });
+    let mut bench = bench(&hec, "ack_timeout = \"1s\"\nack_resend = 0");
+    bench.write_numbers(RECORDS);
+    let reason = bench.held(HoldKind::Unacknowledged);
+    assert!(
+        reason.contains("load balancer") && reason.contains("stickiness"),
+        "{reason}"
+    );
+    bench.until("at rest", |status| status.in_flight == 0);
+    assert_eq!(bench.status().counts.delivered, 0);
+    hec.look(|store| {
+        assert!(store.questions > 0 && store.acknowledged.is_empty());
+        assert!(store.taken.values().all(|times| *times == 1), "{:?}", store.taken);
+    });
+}
+
+#[test]
+fn what_stands_in_front_of_a_refused_event_is_not_lost_and_may_be_there_twice() {
+    let hec = start(Setup::default());
+    let mut bench = bench(&hec, "");
+    let line = |n: u64| match n {
+        5 => String::from("{\"poison\":true}\n"),
+        n => format!("{{\"n\":{n}}}\n"),
+    };
+    bench.write(&(0..10).map(line).collect::<String>());
+    bench.drain();
+    let letters: Vec<u64> = bench.letters().iter().map(|letter| letter.id.seq).collect();
+    assert_eq!((letters, bench.status().counts.delivered), (vec![5], 9));
+    hec.look(|store| {
+        let in_front: BTreeSet<u64> = (0..5).collect();
+        assert_eq!(store.in_front, in_front, "the collector kept those");
+        // What counts as delivered an indexer has acknowledged, and not only kept in front of a refusal.
+        let others: BTreeSet<u64> = (0..10).filter(|seq| *seq != 5).collect();
+        assert_eq!(store.acknowledged, others);
+        for (seq, times) in &store.taken {
+            let most = if *seq < 5 { 2 } else { 1 };
+            assert!((1..=most).contains(times), "{seq}: {times}");
+        }
     });
 }
 

@@ -30,6 +30,8 @@ pub(crate) enum Balance {
     RoundRobin,
     /// A cookie keeps them together.
     Sticky,
+    /// Records find the first, and questions the second.
+    Astray,
 }
 
 /// How it is set up.
@@ -68,6 +70,8 @@ pub(crate) struct Store {
     pub(crate) acknowledged: BTreeSet<u64>,
     /// How often acknowledgements were asked for.
     pub(crate) questions: u32,
+    /// The records that stood in front of an event that was refused: indexed, though the answer was a refusal.
+    pub(crate) in_front: BTreeSet<u64>,
     /// Bodies of data that were taken.
     pub(crate) batches: u32,
     /// The most batches whose acknowledgement was open at a time.
@@ -88,6 +92,12 @@ struct Indexer {
 struct Channel {
     next: u64,
     open: BTreeMap<u64, Open>,
+}
+
+/// Of a body in which an event is not taken. What stands in front of that has been passed on by then.
+struct Refusal {
+    in_front: Vec<u64>,
+    reply: Reply,
 }
 
 struct Open {
@@ -159,53 +169,72 @@ impl Store {
             false => self.events(&request.plain),
         };
         match events {
-            Err(reply) => reply,
+            Err(refusal) => {
+                self.count(&refusal.in_front);
+                self.in_front.extend(refusal.in_front);
+                refusal.reply
+            }
             Ok(records) => self.take(records, channel),
         }
     }
 
-    fn events(&self, body: &[u8]) -> Result<Vec<u64>, Reply> {
-        let mut records = Vec::new();
+    /// One event after the other, up to the first that is refused.
+    fn events(&self, body: &[u8]) -> Result<Vec<u64>, Refusal> {
+        let mut in_front = Vec::new();
         for (number, event) in serde_json::Deserializer::from_slice(body)
             .into_iter::<Value>()
             .enumerate()
         {
-            let Ok(Value::Object(event)) = event else {
-                return Err(at(6, "Invalid data format", number));
-            };
-            let known = ["time", "host", "source", "sourcetype", "index", "event", "fields"];
-            if event.keys().any(|key| !known.contains(&key.as_str())) {
-                return Err(at(6, "Invalid data format", number));
-            }
-            if event.get("index").is_some_and(|index| index != "audit") {
-                return Err(at(7, "Incorrect index", number));
-            }
-            if !event["time"].is_number() {
-                return Err(at(6, "Invalid data format", number));
-            }
-            match event.get("event") {
-                None => return Err(at(12, "Event field is required", number)),
-                Some(Value::String(text)) if text.is_empty() => {
-                    return Err(at(13, "Event field cannot be blank", number));
-                }
-                Some(record) if record.to_string().contains(self.setup.poison) => {
-                    return Err(at(15, "Error in handling indexed fields", number));
-                }
-                Some(record) => records.push(record["auditship"]["seq"].as_u64().expect("a number")),
+            match self.event(event, number) {
+                Ok(seq) => in_front.push(seq),
+                Err(reply) => return Err(Refusal { in_front, reply }),
             }
         }
-        Ok(records)
+        Ok(in_front)
+    }
+
+    fn event(&self, event: serde_json::Result<Value>, number: usize) -> Result<u64, Reply> {
+        let Ok(Value::Object(event)) = event else {
+            return Err(at(6, "Invalid data format", number));
+        };
+        let known = ["time", "host", "source", "sourcetype", "index", "event", "fields"];
+        if event.keys().any(|key| !known.contains(&key.as_str())) {
+            return Err(at(6, "Invalid data format", number));
+        }
+        if event.get("index").is_some_and(|index| index != "audit") {
+            return Err(at(7, "Incorrect index", number));
+        }
+        if !event["time"].is_number() {
+            return Err(at(6, "Invalid data format", number));
+        }
+        match event.get("event") {
+            None => Err(at(12, "Event field is required", number)),
+            Some(Value::String(text)) if text.is_empty() => {
+                Err(at(13, "Event field cannot be blank", number))
+            }
+            Some(record) if record.to_string().contains(self.setup.poison) => {
+                Err(at(15, "Error in handling indexed fields", number))
+            }
+            Some(record) => Ok(record["auditship"]["seq"].as_u64().expect("a number")),
+        }
+    }
+
+    fn count(&mut self, records: &[u64]) {
+        for seq in records {
+            *self.taken.entry(*seq).or_default() += 1;
+        }
     }
 
     fn take(&mut self, records: Vec<u64>, channel: &str) -> Reply {
-        for seq in &records {
-            *self.taken.entry(*seq).or_default() += 1;
-        }
+        self.count(&records);
         self.batches += 1;
         if self.setup.acks == Acks::Off {
             return code(200, 0, "Success");
         }
-        let place = self.next % self.setup.indexers;
+        let place = match self.setup.balance {
+            Balance::Astray => 0,
+            Balance::RoundRobin | Balance::Sticky => self.next % self.setup.indexers,
+        };
         self.next += 1;
         let lost = matches!(self.setup.acks, Acks::Lost(first) if self.lost < first);
         self.lost += u32::from(lost);
@@ -243,9 +272,12 @@ impl Store {
         let by_cookie = request
             .header("cookie")
             .and_then(|cookie| cookie.strip_prefix("AWSALB=indexer")?.parse().ok());
-        let place = by_cookie.unwrap_or_else(|| {
-            self.next += 1;
-            self.next % self.setup.indexers
+        let place = by_cookie.unwrap_or_else(|| match self.setup.balance {
+            Balance::Astray => 1,
+            Balance::RoundRobin | Balance::Sticky => {
+                self.next += 1;
+                self.next % self.setup.indexers
+            }
         });
         let acks = self.setup.acks;
         let slot = self.indexers[place]
@@ -274,9 +306,12 @@ impl Store {
 }
 
 /// One event a line; where it goes is in the query.
-fn raw_events(body: &[u8], query: &str) -> Result<Vec<u64>, Reply> {
+fn raw_events(body: &[u8], query: &str) -> Result<Vec<u64>, Refusal> {
     if !query.split('&').any(|pair| pair == "index=audit") {
-        return Err(code(400, 7, "Incorrect index"));
+        return Err(Refusal {
+            in_front: Vec::new(),
+            reply: code(400, 7, "Incorrect index"),
+        });
     }
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let record = |line| serde_json::from_slice::<Value>(line).expect("a record a line");
