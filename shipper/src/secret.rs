@@ -157,6 +157,20 @@ impl Exposed {
     pub fn value(&self) -> &str {
         &self.0
     }
+
+    /// Writes asterisks over every place of `bytes` where the value stands. One that is empty stands nowhere.
+    pub(crate) fn mask(&self, bytes: &mut [u8]) {
+        let secret = self.0.as_bytes();
+        if secret.is_empty() {
+            return;
+        }
+        let mut rest = bytes;
+        while let Some(at) = rest.windows(secret.len()).position(|window| window == secret) {
+            let (found, behind) = rest[at..].split_at_mut(secret.len());
+            found.fill(b'*');
+            rest = behind;
+        }
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -211,6 +225,23 @@ impl std::error::Error for SecretError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_masked_wherever_it_stands() {
+        for (secret, body, masked) in [
+            ("hunter2", "hunter2 and hunter2", "******* and *******"),
+            ("hunter2", "xhunter2", "x*******"),
+            ("hunter2", "hunter", "hunter"),
+            ("hunter2", "", ""),
+            ("aa", "aaa", "**a"),
+            // None that is configured is empty; what is made of one may be.
+            ("", "hunter2", "hunter2"),
+        ] {
+            let mut bytes = body.as_bytes().to_vec();
+            Exposed::new(secret.to_owned()).mask(&mut bytes);
+            assert_eq!(String::from_utf8(bytes).unwrap(), masked, "{secret} {body}");
+        }
+    }
 
     #[test]
     fn a_value_is_in_no_debug_form() {

@@ -43,7 +43,6 @@ pub use tls::TlsFileError;
 
 use super::{BodyCut, SendError, Transport};
 use crate::destination::Limits;
-use crate::secret::Exposed;
 use crate::stamp::Stamp;
 use connect::{Marked, SystemResolver};
 use descriptors::LowDescriptors;
@@ -224,7 +223,7 @@ impl Transport for HttpTransport {
         let in_headers = filled.iter().flat_map(|header| &header.masks);
         let in_url = parameters.iter().flat_map(|parameter| &parameter.masks);
         for secret in in_headers.chain(in_url) {
-            mask(response.body_mut(), secret);
+            secret.mask(response.body_mut());
         }
         Ok(response)
     }
@@ -285,37 +284,4 @@ fn keep(response: Response<Body>) -> Response<Vec<u8>> {
         response.extensions_mut().insert(BodyCut);
     }
     response
-}
-
-/// Writes asterisks over every place where `secret` stands.
-fn mask(body: &mut [u8], secret: &Exposed) {
-    let secret = secret.value().as_bytes();
-    let mut from = 0;
-    while from + secret.len() <= body.len() {
-        if body[from..].starts_with(secret) {
-            body[from..from + secret.len()].fill(b'*');
-            from += secret.len();
-        } else {
-            from += 1;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_is_masked_wherever_it_stands() {
-        for (body, masked) in [
-            ("hunter2 and hunter2", "******* and *******"),
-            ("xhunter2", "x*******"),
-            ("hunter", "hunter"),
-            ("", ""),
-        ] {
-            let mut bytes = body.as_bytes().to_vec();
-            mask(&mut bytes, &Exposed::new(String::from("hunter2")));
-            assert_eq!(String::from_utf8(bytes).unwrap(), masked);
-        }
-    }
 }
