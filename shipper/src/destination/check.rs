@@ -1,6 +1,7 @@
 //! What `auditship check` asks of a destination, and what the answers prove. Pure but for [`run`].
 
-use super::Outcome;
+use super::{Attempt, Batch, Destination, Outcome};
+use crate::time::Timestamp;
 use crate::transport::{SendError, Transport};
 
 /// Tells, as far as the destination allows it without storing a record, whether records would arrive.
@@ -43,6 +44,24 @@ pub fn run(check: &dyn Check, transport: &dyn Transport) -> Finding {
             Step::Ask(question) => answers.push(transport.send(&question)),
         }
     }
+}
+
+/// What `destination` makes of the answer to a question about no record: nothing of the meaning depends on one.
+pub(super) fn meaning(destination: &dyn Destination, answer: &::http::Response<Vec<u8>>) -> Outcome {
+    let (format, compression) = destination.body();
+    let attempt = Attempt {
+        nonce: 0,
+        made_at: Timestamp(0),
+        name: String::new(),
+        format,
+        compression,
+        earlier: 0,
+    };
+    let none = Batch {
+        records: &[],
+        attempt: &attempt,
+    };
+    destination.decode(&none, answer)
 }
 
 /// What a check found. Texts are for a person, with what to do; no secret in them.

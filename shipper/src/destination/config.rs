@@ -21,6 +21,7 @@ use super::{
 };
 use crate::config::Environment;
 use crate::transport::Transport;
+use crate::transport::http::{HttpTransport, Options};
 
 /// One destination of any kind, validated.
 #[derive(Clone, Debug, PartialEq)]
@@ -414,6 +415,14 @@ pub(crate) fn absolute(key: &'static str, path: PathBuf) -> Result<PathBuf, Conf
     }
     let problem = format!("{} is not an absolute path: begin it with `/`", path.display());
     Err(ConfigError::invalid(key, problem))
+}
+
+/// The HTTP client that a route sends by.
+///
+/// # Errors
+/// [`ConfigError`], naming the key whose value no client can be made with.
+pub(super) fn wire(options: Options) -> Result<HttpTransport, ConfigError> {
+    HttpTransport::new(options).map_err(|error| ConfigError::invalid(error.key(), error.to_string()))
 }
 
 /// A flag: TOML's `true`, or the words that the host accepts in a stanza.

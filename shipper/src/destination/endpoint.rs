@@ -10,6 +10,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use ::http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode_str, utf8_percent_encode};
 
+use super::config::Flag;
+
 /// A validated URL. Its `Debug` and `Display` forms leave the query string out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -24,6 +26,16 @@ pub enum Plaintext {
     LoopbackOnly,
     /// Anywhere.
     Anywhere,
+}
+
+impl From<Option<Flag>> for Plaintext {
+    /// What `allow_plaintext` says; without it records stay encrypted.
+    fn from(allow_plaintext: Option<Flag>) -> Self {
+        match allow_plaintext {
+            Some(Flag(true)) => Self::Anywhere,
+            Some(Flag(false)) | None => Self::LoopbackOnly,
+        }
+    }
 }
 
 /// Why a URL cannot be used. No error holds any part of the URL but its scheme and host.

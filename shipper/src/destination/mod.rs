@@ -230,8 +230,11 @@ pub trait Destination: Send + Sync {
     /// Format and compression of new batches.
     fn body(&self) -> (Format, Compression);
 
-    /// The name for a new batch: a pure function of its bounds, `made_at` and `nonce`. At most 1,024 bytes.
-    fn name(&self, bounds: &Bounds, made_at: Timestamp, nonce: u64) -> String;
+    /// The name for a new batch: a pure function of its bounds, `made_at` and `nonce`. At most 1,024 bytes. Where it is no
+    /// object's it is `{spool}-{epoch}-{first}-{last}-{nonce}`.
+    fn name(&self, bounds: &Bounds, _made_at: Timestamp, nonce: u64) -> String {
+        bounds.name(nonce)
+    }
 
     /// The request for `batch`, with a [`BodyDigest`] among its extensions.
     ///
@@ -354,6 +357,30 @@ impl Outcome {
             | Self::Refused { reason, .. }
             | Self::Unclear { reason }
             | Self::Unacknowledged { reason, .. } => Some(reason),
+        }
+    }
+}
+
+/// What becomes of records that a destination would not keep for their age, or not under their own time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "they go as they are or they do not")]
+pub enum TooOld {
+    /// They become dead letters.
+    DeadLetter,
+    /// They are stored under another time.
+    Restamp,
+}
+
+impl TooOld {
+    /// By what `too_old` says; [`TooOld::DeadLetter`] where it says nothing.
+    fn parse(name: Option<&str>) -> Result<Self, ConfigError> {
+        match name {
+            None | Some("dead_letter") => Ok(Self::DeadLetter),
+            Some("restamp") => Ok(Self::Restamp),
+            Some(name) => {
+                let problem = format!("`{name}` is no policy; use `dead_letter` or `restamp`");
+                Err(ConfigError::invalid("too_old", problem))
+            }
         }
     }
 }

@@ -6,8 +6,7 @@ use super::body::{Body, Level};
 use super::config::{ConfigError, Flag, Whole};
 use super::endpoint::{Endpoint, Plaintext};
 use super::reply::retry_after;
-use super::{Attempt, Compression, Destination, EncodeError, Outcome};
-use crate::time::Timestamp;
+use super::{Compression, EncodeError, Outcome};
 
 /// The URL that `key` gives, without a query string.
 pub(super) fn address(
@@ -15,10 +14,7 @@ pub(super) fn address(
     url: &str,
     allow_plaintext: Option<Flag>,
 ) -> Result<Endpoint, ConfigError> {
-    let plaintext = match allow_plaintext {
-        Some(Flag(true)) => Plaintext::Anywhere,
-        Some(Flag(false)) | None => Plaintext::LoopbackOnly,
-    };
+    let plaintext = Plaintext::from(allow_plaintext);
     let endpoint = Endpoint::parse(url, plaintext).map_err(|error| ConfigError::invalid(key, error))?;
     match endpoint.uri().query() {
         None => Ok(endpoint),
@@ -118,17 +114,4 @@ pub(super) fn by_status(
         200..=299 | 400..=499 => return None,
         _ => Outcome::Unclear { reason },
     })
-}
-
-/// The attempt of a question about no record.
-pub(super) fn no_attempt(destination: &dyn Destination) -> Attempt {
-    let (format, compression) = destination.body();
-    Attempt {
-        nonce: 0,
-        made_at: Timestamp(0),
-        name: String::new(),
-        format,
-        compression,
-        earlier: 0,
-    }
 }

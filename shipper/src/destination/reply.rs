@@ -60,6 +60,21 @@ pub(super) fn summary(response: &Response<Vec<u8>>, hidden: &[String]) -> String
     summary
 }
 
+/// `409 BlobAlreadyExists: The specified blob already exists.`: the status and the service's own words for it, as far as
+/// they are there, and else as [`summary`].
+pub(super) fn said(response: &Response<Vec<u8>>, code: &str, message: &str) -> String {
+    let words = match (code, message) {
+        ("", "") => return summary(response, &[]),
+        (words, "") | ("", words) => words.to_owned(),
+        (code, message) => format!("{code}: {message}"),
+    };
+    format!(
+        "{} {}",
+        response.status().as_str(),
+        excerpt(words.as_bytes(), &[])
+    )
+}
+
 /// The first words of a body, in one line of printable characters.
 pub(super) fn excerpt(body: &[u8], hidden: &[String]) -> String {
     // Enough for the excerpt in the widest encoding and for a hidden text that begins inside it.
@@ -160,6 +175,19 @@ mod tests {
         );
         let late = [" ".repeat(795).as_bytes(), b"sig=hunter2"].concat();
         assert_eq!(excerpt(&late, &[String::from("sig=hunter2")]), "[redacted]");
+    }
+
+    #[test]
+    fn the_words_of_a_service_stand_behind_the_status() {
+        let response = Response::builder().status(409).body(b"<xml>".to_vec()).unwrap();
+        for (code, message, words) in [
+            ("Taken", "It is there.", "409 Taken: It is there."),
+            ("Taken", "", "409 Taken"),
+            ("", "It is\n there.", "409 It is there."),
+            ("", "", "409 Conflict: <xml>"),
+        ] {
+            assert_eq!(said(&response, code, message), words);
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub use certificate::RawCertificate;
 pub use config::RawAuthentication;
 pub use oauth2::RawOAuth2;
 
-use super::config::ConfigError;
+use super::config::{ConfigError, wire};
 use super::connection::RawConnection;
 use crate::config::Environment;
 use crate::credentials::aws::{self, Signer};
@@ -37,7 +37,7 @@ use crate::credentials::web::Web;
 use crate::time::{Clock, SystemClock};
 use crate::transport::Transport;
 use crate::transport::authorized::{Authorize, AuthorizedTransport};
-use crate::transport::http::{HttpTransport, Identity, Options, SecretHeader, SecretParameter};
+use crate::transport::http::{Identity, Options, SecretHeader, SecretParameter};
 
 /// A validated way to prove who sends.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -142,8 +142,7 @@ impl Authentication {
     /// # Errors
     /// [`ConfigError`] when a certificate or key cannot be read or does not fit.
     pub(super) fn transport(&self, options: &Options) -> Result<Arc<dyn Transport>, ConfigError> {
-        let wire = HttpTransport::new(self.options(options.clone()))
-            .map_err(|error| ConfigError::invalid(error.key(), error.to_string()))?;
+        let wire = wire(self.options(options.clone()))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let authorize: Arc<dyn Authorize> = match &self.made {
             Made::Nothing => return Ok(Arc::new(wire)),

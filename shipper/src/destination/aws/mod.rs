@@ -89,10 +89,7 @@ impl RawAws {
         environment: &Environment,
     ) -> Result<Aws, ConfigError> {
         let region = region(self.region, environment)?;
-        let plaintext = match self.allow_plaintext {
-            Some(Flag(true)) => Plaintext::Anywhere,
-            Some(Flag(false)) | None => Plaintext::LoopbackOnly,
-        };
+        let plaintext = Plaintext::from(self.allow_plaintext);
         let own = format!("AWS_ENDPOINT_URL_{}", service.variable);
         let endpoint = self
             .endpoint

@@ -24,7 +24,7 @@ use crate::credentials::azure::SasTerm;
 use crate::destination::Outcome;
 use crate::destination::azure::{error_code, error_message};
 use crate::destination::object::{Damaged, Found};
-use crate::destination::reply::{date, excerpt, retry_after, summary};
+use crate::destination::reply::{date, retry_after, said};
 use crate::time::Timestamp;
 use crate::transport::authorized::ClockSkew;
 
@@ -49,7 +49,7 @@ pub(super) fn decode(config: &Config, name: &str, response: &Response<Vec<u8>>) 
     let status = response.status().as_u16();
     let code = error_code(response);
     let after = retry_after(response.headers());
-    let said = said(response, &code);
+    let said = said(response, &code, &error_message(response));
     if status == 201 {
         return stored(response);
     }
@@ -145,19 +145,4 @@ fn sas_advice(response: &Response<Vec<u8>>) -> String {
         ),
         _ => format!("check the SAS, and the stored access policy that it names; or {RENEW}"),
     }
-}
-
-/// Status, code and message on one line.
-fn said(response: &Response<Vec<u8>>, code: &str) -> String {
-    let message = error_message(response);
-    if code.is_empty() && message.is_empty() {
-        return summary(response, &[]);
-    }
-    let words = format!("{code}: {message}");
-    let words = words.trim_end_matches([':', ' ']);
-    format!(
-        "{} {}",
-        response.status().as_u16(),
-        excerpt(words.as_bytes(), &[])
-    )
 }

@@ -32,7 +32,7 @@ use ::http::{Request, Response};
 pub use config::{Config, RawConfig};
 
 use self::config::Access;
-use super::config::{ConfigError, Route};
+use super::config::{ConfigError, Route, wire};
 use super::object;
 use super::{
     Batch, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits, Outcome,
@@ -42,7 +42,6 @@ use crate::credentials::azure::entra::Entra;
 use crate::credentials::azure::{Dated, SasTransport, SharedKey};
 use crate::time::{Clock, SystemClock, Timestamp};
 use crate::transport::authorized::AuthorizedTransport;
-use crate::transport::http::HttpTransport;
 use crate::transport::inquiring::InquiringTransport;
 use crate::transport::{SendError, Transport};
 
@@ -95,8 +94,7 @@ impl AzureBlob {
 
 /// Container and transport in one.
 pub(super) fn route(config: &Config) -> Result<Route, ConfigError> {
-    let wire = HttpTransport::new(config.options.clone())
-        .map_err(|error| ConfigError::invalid(error.key(), error.to_string()))?;
+    let wire = wire(config.options.clone())?;
     let destination = Arc::new(AzureBlob::new(config.clone()));
     let clock = Arc::new(SystemClock::new());
     let transport = destination.transport(Arc::new(wire), clock);

@@ -2,11 +2,9 @@
 //! right.
 
 use super::AzureMonitor;
-use super::decode::decode;
 use super::encode::asked;
-use crate::destination::check::{Answer, Check, Finding, Step};
-use crate::destination::{Attempt, Batch, Destination as _};
-use crate::time::Timestamp;
+use crate::destination::Destination as _;
+use crate::destination::check::{Answer, Check, Finding, Step, meaning};
 use crate::transport::authorized::ClockSkew;
 
 impl Check for AzureMonitor {
@@ -29,21 +27,7 @@ impl Check for AzureMonitor {
                 ),
             });
         }
-        let (format, compression) = self.body();
-        let attempt = Attempt {
-            nonce: 0,
-            made_at: Timestamp(0),
-            name: String::new(),
-            format,
-            compression,
-            earlier: 0,
-        };
-        // No record is asked about, so nothing of the meaning depends on one.
-        let none = Batch {
-            records: &[],
-            attempt: &attempt,
-        };
-        Step::Found(Finding::failed(&decode(&self.config, &none, response)))
+        Step::Found(Finding::failed(&meaning(self, response)))
     }
 }
 

@@ -6,6 +6,7 @@ use super::row::MAX_NAME;
 use crate::config::Environment;
 use crate::credentials::azure::entra::Identity;
 use crate::destination::Compression;
+use crate::destination::TooOld;
 use crate::destination::azure::{Cloud, RawAzure};
 use crate::destination::body::Level;
 use crate::destination::config::{ConfigError, Many, Whole};
@@ -56,16 +57,6 @@ pub struct Config {
     pub(super) scope: &'static str,
     pub(super) identity: Identity,
     pub(super) options: Options,
-}
-
-/// What becomes of records whose time the service would replace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "it keeps the time or it does not")]
-pub enum TooOld {
-    /// They become dead letters.
-    DeadLetter,
-    /// They are stored under another time.
-    Restamp,
 }
 
 /// Of the API.
@@ -145,7 +136,7 @@ impl RawConfig {
             Cloud::China => "https://monitor.azure.cn/.default",
         };
         Ok(Config {
-            too_old: too_old(self.too_old.as_deref().unwrap_or("dead_letter"))?,
+            too_old: TooOld::parse(self.too_old.as_deref())?,
             level: Level::new(compression, self.compression_level.map(|level| level.0))?,
             identity: self.azure.validate(self.connection.clone(), environment)?,
             options: self.connection.validate(endpoint.uri(), environment)?,
@@ -203,15 +194,4 @@ fn column(key: &'static str, name: &str) -> Result<(), ConfigError> {
         return Ok(());
     };
     Err(ConfigError::invalid(key, format!("`{name}` {problem}")))
-}
-
-fn too_old(name: &str) -> Result<TooOld, ConfigError> {
-    match name {
-        "dead_letter" => Ok(TooOld::DeadLetter),
-        "restamp" => Ok(TooOld::Restamp),
-        _ => {
-            let problem = format!("`{name}` is no policy; use `dead_letter` or `restamp`");
-            Err(ConfigError::invalid("too_old", problem))
-        }
-    }
 }

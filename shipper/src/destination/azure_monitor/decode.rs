@@ -20,7 +20,7 @@ use ::http::Response;
 use super::config::Config;
 use super::left_out::LeftOut;
 use crate::destination::azure::{error_code, error_message};
-use crate::destination::reply::{excerpt, retry_after, summary};
+use crate::destination::reply::{retry_after, said};
 use crate::destination::{Batch, Outcome, Record, Verdict};
 use crate::transport::authorized::ClockSkew;
 
@@ -35,7 +35,7 @@ pub(super) fn decode(config: &Config, batch: &Batch<'_>, response: &Response<Vec
     }
     let code = error_code(response);
     let after = retry_after(response.headers());
-    let said = said(response, &code);
+    let said = said(response, &code, &error_message(response));
     let names = |word: &str| code.to_ascii_lowercase().contains(word);
     let held = |hint: &str| Outcome::Config {
         reason: format!("{said} ({hint})"),
@@ -105,19 +105,4 @@ fn token(response: &Response<Vec<u8>>) -> String {
         Some(skew) => skew.explain(),
         None => String::from("the token is not accepted: check `cloud`, the tenant, and this host's clock"),
     }
-}
-
-/// Status, code and message on one line.
-fn said(response: &Response<Vec<u8>>, code: &str) -> String {
-    let message = error_message(response);
-    if code.is_empty() && message.is_empty() {
-        return summary(response, &[]);
-    }
-    let words = format!("{code}: {message}");
-    let words = words.trim_end_matches([':', ' ']);
-    format!(
-        "{} {}",
-        response.status().as_u16(),
-        excerpt(words.as_bytes(), &[])
-    )
 }

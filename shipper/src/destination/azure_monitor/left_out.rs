@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use ::http::{Request, Response};
 
-use super::config::{Config, TooOld};
+use super::config::Config;
 use super::limits::{MARGIN, MAX_AGE, MAX_AHEAD};
 use super::row::TooLong;
-use crate::destination::{Batch, Record, Verdict};
+use crate::destination::{Batch, Record, TooOld, Verdict};
 use crate::time::Timestamp;
 use crate::transport::SendError;
 use crate::transport::inquiring::Inquire;

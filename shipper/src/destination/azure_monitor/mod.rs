@@ -33,18 +33,17 @@ use std::sync::Arc;
 
 use ::http::{Request, Response};
 
-pub use config::{Config, RawConfig, TooOld};
+pub use config::{Config, RawConfig};
 
-use super::config::{ConfigError, Route};
+use super::config::{ConfigError, Route, wire};
 use super::{
-    AzureRole, Batch, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits,
-    Outcome, Permissions,
+    AzureRole, Batch, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits, Outcome,
+    Permissions,
 };
 use crate::credentials::azure::entra::Entra;
-use crate::time::{Clock, SystemClock, Timestamp};
+use crate::time::{Clock, SystemClock};
 use crate::transport::Transport;
 use crate::transport::authorized::{Authorize, AuthorizedTransport};
-use crate::transport::http::HttpTransport;
 use crate::transport::inquiring::InquiringTransport;
 
 /// The kind's name in a configuration.
@@ -75,8 +74,7 @@ pub fn transport(
 
 /// Stream and transport in one.
 pub(super) fn route(config: &Config) -> Result<Route, ConfigError> {
-    let wire = HttpTransport::new(config.options.clone())
-        .map_err(|error| ConfigError::invalid(error.key(), error.to_string()))?;
+    let wire = wire(config.options.clone())?;
     let clock = Arc::new(SystemClock::new());
     let tokens = Entra::new(config.identity.clone(), config.scope, clock.clone())
         .map_err(|error| ConfigError::invalid("credential", error))?;
@@ -112,11 +110,6 @@ impl Destination for AzureMonitor {
 
     fn body(&self) -> (Format, Compression) {
         (Format::Native, self.config.compression)
-    }
-
-    /// `{spool}-{epoch}-{first}-{last}-{nonce}`. It stays in the journal: the API has no place for it.
-    fn name(&self, bounds: &Bounds, _made_at: Timestamp, nonce: u64) -> String {
-        bounds.name(nonce)
     }
 
     fn encode(&self, batch: &Batch<'_>, context: &Context) -> Result<Request<Vec<u8>>, EncodeError> {

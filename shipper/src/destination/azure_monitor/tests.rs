@@ -10,7 +10,7 @@ use crate::destination::check::{self, Finding};
 use crate::destination::contract::{self, Class, Layout, Lines, Subject};
 use crate::destination::{KindConfig, Record, Verdict};
 use crate::spool::draft::TableEntry;
-use crate::time::ManualClock;
+use crate::time::{ManualClock, Timestamp};
 use crate::transport::authorized::{ClockSkew, Renewal};
 use crate::transport::scripted::{ScriptedTransport, Step};
 

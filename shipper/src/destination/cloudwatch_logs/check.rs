@@ -8,12 +8,11 @@ use ::http::StatusCode;
 use serde_json::json;
 
 use super::CloudWatchLogs;
-use super::decode::{Unreadable, decode, rejected};
+use super::decode::{Unreadable, rejected};
 use super::encode::operation;
+use crate::destination::Destination as _;
 use crate::destination::aws::{error_code, error_message};
-use crate::destination::check::{Answer, Check, Finding, Step};
-use crate::destination::{Attempt, Batch, Destination as _};
-use crate::time::Timestamp;
+use crate::destination::check::{Answer, Check, Finding, Step, meaning};
 use crate::transport::authorized::ClockSkew;
 
 impl Check for CloudWatchLogs {
@@ -37,13 +36,7 @@ impl Check for CloudWatchLogs {
         {
             return Step::Found(finding);
         }
-        // No record is asked about, so nothing of the meaning depends on one.
-        let attempt = self.no_attempt();
-        let none = Batch {
-            records: &[],
-            attempt: &attempt,
-        };
-        Step::Found(Finding::failed(&decode(&self.config, &none, response)))
+        Step::Found(Finding::failed(&meaning(self, response)))
     }
 }
 
@@ -96,17 +89,5 @@ impl CloudWatchLogs {
             proven: format!("{} answers and takes the credentials; {what}", config.endpoint),
             open: format!("that it may be created with the first records, which needs {actions}"),
         })
-    }
-
-    fn no_attempt(&self) -> Attempt {
-        let (format, compression) = self.body();
-        Attempt {
-            nonce: 0,
-            made_at: Timestamp(0),
-            name: String::new(),
-            format,
-            compression,
-            earlier: 0,
-        }
     }
 }

@@ -7,6 +7,7 @@ use super::limits::MAX_MESSAGE;
 use super::{SERVICE, template};
 use crate::config::{ByteSize, Environment};
 use crate::destination::Compression;
+use crate::destination::TooOld;
 use crate::destination::aws::{Aws, RawAws};
 use crate::destination::body::Level;
 use crate::destination::config::{ConfigError, Flag, Many, Whole};
@@ -76,16 +77,6 @@ pub(super) struct Creation {
     pub(super) deletion_protection: bool,
 }
 
-/// What becomes of records that the service would not take for their age.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "it takes them or it does not")]
-pub enum TooOld {
-    /// They become dead letters.
-    DeadLetter,
-    /// They are stored under another time.
-    Restamp,
-}
-
 /// The values that the API takes, by its model.
 const RETENTION_DAYS: [u32; 22] = [
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
@@ -143,7 +134,7 @@ impl RawConfig {
             group_anywhere,
             stream_anywhere,
             creation,
-            too_old: too_old(self.too_old.as_deref().unwrap_or("dead_letter"))?,
+            too_old: TooOld::parse(self.too_old.as_deref())?,
             max_event_bytes: max_event_bytes(self.max_event_bytes)?,
             compression,
             level: Level::new(compression, self.compression_level.map(|level| level.0))?,
@@ -285,17 +276,6 @@ fn tags(given: Option<&Many>) -> Result<BTreeMap<String, String>, ConfigError> {
         return invalid(format!("{} tags are more than {MAX_TAGS}", tags.len()));
     }
     Ok(tags)
-}
-
-fn too_old(name: &str) -> Result<TooOld, ConfigError> {
-    match name {
-        "dead_letter" => Ok(TooOld::DeadLetter),
-        "restamp" => Ok(TooOld::Restamp),
-        _ => {
-            let problem = format!("`{name}` is no policy; use `dead_letter` or `restamp`");
-            Err(ConfigError::invalid("too_old", problem))
-        }
-    }
 }
 
 fn max_event_bytes(given: Option<ByteSize>) -> Result<u64, ConfigError> {

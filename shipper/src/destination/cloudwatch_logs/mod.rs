@@ -42,18 +42,17 @@ use std::sync::Arc;
 
 use ::http::{Request, Response};
 
-pub use config::{Config, RawConfig, TooOld};
+pub use config::{Config, RawConfig};
 
 use super::aws;
-use super::config::{ConfigError, Route};
+use super::config::{ConfigError, Route, wire};
 use super::{
-    AwsStatement, Batch, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits,
+    AwsStatement, Batch, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits,
     Outcome, Permissions, Record,
 };
 use crate::credentials::aws::{Service, Signer, provider};
-use crate::time::{SystemClock, Timestamp};
+use crate::time::SystemClock;
 use crate::transport::authorized::AuthorizedTransport;
-use crate::transport::http::HttpTransport;
 
 /// The kind's name in a configuration.
 pub(super) const KIND: &str = "cloudwatch_logs";
@@ -79,8 +78,7 @@ impl CloudWatchLogs {
 
 /// Log stream and transport in one.
 pub(super) fn route(config: &Config) -> Result<Route, ConfigError> {
-    let http = HttpTransport::new(config.options.clone())
-        .map_err(|error| ConfigError::invalid(error.key(), error.to_string()))?;
+    let http = wire(config.options.clone())?;
     let (clock, region) = (Arc::new(SystemClock::new()), &config.aws.region);
     let keys = provider(&config.aws.identity, region, clock.clone());
     let signer = Signer::new(keys, Service::Named("logs"), region);
@@ -127,11 +125,6 @@ impl Destination for CloudWatchLogs {
 
     fn body(&self) -> (Format, Compression) {
         (Format::Native, self.config.compression)
-    }
-
-    /// `{spool}-{epoch}-{first}-{last}-{nonce}`. It stays in the journal: the API has no place for it.
-    fn name(&self, bounds: &Bounds, _made_at: Timestamp, nonce: u64) -> String {
-        bounds.name(nonce)
     }
 
     fn encode(&self, batch: &Batch<'_>, _context: &Context) -> Result<Request<Vec<u8>>, EncodeError> {

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use super::{Config, TooOld};
-use crate::destination::{Batch, Record};
+use super::Config;
+use crate::destination::{Batch, Record, TooOld};
 use crate::time::Timestamp;
 
 /// The oldest event that the service takes.

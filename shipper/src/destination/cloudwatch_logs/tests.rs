@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::Environment;
 use crate::destination::contract::{self, Layout, Subject};
-use crate::destination::{Attempt, BodyDigest, KindConfig, SentDigest};
+use crate::destination::{Attempt, BodyDigest, KindConfig, SentDigest, TooOld};
 use crate::spool::draft::TableEntry;
 use crate::spool::identity::{Epoch, Key, RecordId, SpoolId};
+use crate::time::Timestamp;
 
 const DAY: i64 = 24 * 3_600_000;
 /// 2026-01-02T03:04:05Z, in milliseconds.

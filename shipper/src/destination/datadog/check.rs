@@ -6,9 +6,7 @@ use ::http::{Method, Request};
 use serde_json::Value;
 
 use super::Datadog;
-use super::decode::decode;
-use crate::destination::check::{Answer, Check, Finding, Step};
-use crate::destination::{Batch, preset};
+use crate::destination::check::{Answer, Check, Finding, Step, meaning};
 
 impl Check for Datadog {
     fn next(&self, answers: &[Answer]) -> Step {
@@ -32,11 +30,6 @@ impl Check for Datadog {
                 ),
             });
         }
-        let attempt = preset::no_attempt(self);
-        let none = Batch {
-            records: &[],
-            attempt: &attempt,
-        };
-        Step::Found(Finding::failed(&decode(&self.config, &none, response)))
+        Step::Found(Finding::failed(&meaning(self, response)))
     }
 }

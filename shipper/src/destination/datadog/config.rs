@@ -3,6 +3,7 @@
 use ::http::{HeaderName, Uri};
 
 use crate::config::Environment;
+pub(super) use crate::destination::TooOld;
 use crate::destination::body::Level;
 use crate::destination::config::{ConfigError, Flag, Many, Whole};
 use crate::destination::connection::RawConnection;
@@ -56,16 +57,6 @@ pub struct Config {
     pub(super) compression: Compression,
     pub(super) level: Level,
     pub(super) options: Options,
-}
-
-/// What becomes of records that the intake would drop for their age.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "it takes them or it does not")]
-pub enum TooOld {
-    /// They become dead letters.
-    DeadLetter,
-    /// They are stored under another time.
-    Restamp,
 }
 
 const API_KEY: HeaderName = HeaderName::from_static("dd-api-key");
@@ -164,7 +155,7 @@ impl RawConfig {
             head: format!("{{{fields}\"timestamp\":"),
             middle: format!(",{}:", preset::quoted(&attribute)),
             attribute,
-            too_old: too_old(self.too_old.as_deref().unwrap_or("dead_letter"))?,
+            too_old: TooOld::parse(self.too_old.as_deref())?,
             compression,
             level,
             options: Options {
@@ -215,15 +206,4 @@ fn attribute(name: String) -> Result<String, ConfigError> {
         return Err(ConfigError::invalid("attribute", problem));
     }
     Ok(name)
-}
-
-fn too_old(name: &str) -> Result<TooOld, ConfigError> {
-    match name {
-        "dead_letter" => Ok(TooOld::DeadLetter),
-        "restamp" => Ok(TooOld::Restamp),
-        _ => {
-            let problem = format!("`{name}` is no policy; use `dead_letter` or `restamp`");
-            Err(ConfigError::invalid("too_old", problem))
-        }
-    }
 }

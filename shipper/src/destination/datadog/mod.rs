@@ -32,15 +32,13 @@ use std::sync::Arc;
 
 use ::http::{Request, Response};
 
-pub use config::{Config, RawConfig, TooOld};
+pub use config::{Config, RawConfig};
 
-use super::config::{ConfigError, Route};
+use super::config::{ConfigError, Route, wire};
 use super::{
-    Batch, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits, Outcome,
-    Permissions, Record,
+    Batch, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits, Outcome, Permissions,
+    Record,
 };
-use crate::time::Timestamp;
-use crate::transport::http::HttpTransport;
 
 /// The kind's name in a configuration.
 pub(super) const KIND: &str = "datadog";
@@ -60,8 +58,7 @@ impl Datadog {
 
 /// Intake and transport in one.
 pub(super) fn route(config: &Config) -> Result<Route, ConfigError> {
-    let transport = HttpTransport::new(config.options.clone())
-        .map_err(|error| ConfigError::invalid(error.key(), error.to_string()))?;
+    let transport = wire(config.options.clone())?;
     let destination = Arc::new(Datadog::new(config.clone()));
     Ok(Route {
         destination: destination.clone(),
@@ -94,11 +91,6 @@ impl Destination for Datadog {
 
     fn body(&self) -> (Format, Compression) {
         (Format::Native, self.config.compression)
-    }
-
-    /// `{spool}-{epoch}-{first}-{last}-{nonce}`. It stays in the journal: the API has no place for it.
-    fn name(&self, bounds: &Bounds, _made_at: Timestamp, nonce: u64) -> String {
-        bounds.name(nonce)
     }
 
     fn encode(&self, batch: &Batch<'_>, _context: &Context) -> Result<Request<Vec<u8>>, EncodeError> {

@@ -7,7 +7,8 @@ use super::*;
 use crate::config::Environment;
 use crate::destination::check::{Check, Finding, Step};
 use crate::destination::contract::{self, Class, Layout, Lines, Subject};
-use crate::destination::{Attempt, KindConfig, Verdict};
+use crate::destination::{Attempt, KindConfig, TooOld, Verdict};
+use crate::time::Timestamp;
 
 fn parse(keys: &str) -> Result<Config, ConfigError> {
     let environment = Environment::empty().with_hostname("web-1");

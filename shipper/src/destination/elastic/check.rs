@@ -5,10 +5,8 @@
 use ::http::{HeaderValue, Method, Request, Response, header};
 use serde_json::{Value, json};
 
-use super::decode::decode;
 use super::{Elastic, PRIVILEGE};
-use crate::destination::check::{Answer, Check, Finding, Step};
-use crate::destination::{Batch, preset};
+use crate::destination::check::{Answer, Check, Finding, Step, meaning};
 
 impl Check for Elastic {
     fn next(&self, answers: &[Answer]) -> Step {
@@ -87,11 +85,6 @@ impl Elastic {
     }
 
     fn failed(&self, response: &Response<Vec<u8>>) -> Step {
-        let attempt = preset::no_attempt(self);
-        let none = Batch {
-            records: &[],
-            attempt: &attempt,
-        };
-        Step::Found(Finding::failed(&decode(&self.config, &none, response)))
+        Step::Found(Finding::failed(&meaning(self, response)))
     }
 }

@@ -32,10 +32,9 @@ pub use config::{Config, RawConfig};
 
 use super::config::{ConfigError, Route};
 use super::{
-    Batch, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits, Outcome,
-    Permissions, Record,
+    Batch, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits, Outcome, Permissions,
+    Record,
 };
-use crate::time::Timestamp;
 
 /// The kind's name in a configuration.
 pub(super) const KIND: &str = "elastic";
@@ -92,11 +91,6 @@ impl Destination for Elastic {
 
     fn body(&self) -> (Format, Compression) {
         (Format::Native, self.config.compression)
-    }
-
-    /// `{spool}-{epoch}-{first}-{last}-{nonce}`, in status and logs only: the API knows records, not batches.
-    fn name(&self, bounds: &Bounds, _made_at: Timestamp, nonce: u64) -> String {
-        bounds.name(nonce)
     }
 
     fn encode(&self, batch: &Batch<'_>, _context: &Context) -> Result<Request<Vec<u8>>, EncodeError> {

@@ -6,6 +6,7 @@ use crate::config::Environment;
 use crate::destination::check::{Answer, Check, Finding, Step};
 use crate::destination::contract::{self, Class, Layout, Lines, Subject};
 use crate::destination::{KindConfig, Verdict};
+use crate::time::Timestamp;
 use crate::transport::BodyCut;
 
 const URL: &str = "https://es.example:9200";

@@ -10,6 +10,7 @@ use crate::deliver::pack::{Batching, Fit, Packer};
 use crate::destination::check::{Check, Finding, Step};
 use crate::destination::contract::{self, Class, Layout, Lines, StoredFor, Subject};
 use crate::destination::{BodyDigest, KindConfig, SentDigest, Verdict};
+use crate::time::Timestamp;
 use crate::transport::{BodyCut, SendError};
 
 fn parse(keys: &str) -> Result<Config, ConfigError> {

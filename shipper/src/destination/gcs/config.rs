@@ -86,10 +86,7 @@ impl RawConfig {
             expected: "the name of the bucket",
         })?;
         check_bucket(&bucket)?;
-        let plaintext = match self.allow_plaintext {
-            Some(Flag(true)) => Plaintext::Anywhere,
-            Some(Flag(false)) | None => Plaintext::LoopbackOnly,
-        };
+        let plaintext = Plaintext::from(self.allow_plaintext);
         let invalid = |key, problem: String| Err(ConfigError::invalid(key, problem));
         let endpoint = self
             .endpoint

@@ -23,7 +23,7 @@ use super::check::{CREATE, ROLE};
 use super::config::Config;
 use crate::destination::Outcome;
 use crate::destination::object::{Damaged, Found};
-use crate::destination::reply::{excerpt, retry_after, summary};
+use crate::destination::reply::{retry_after, said};
 use crate::transport::authorized::ClockSkew;
 
 /// Google's own form of an error, as far as it is there.
@@ -37,7 +37,7 @@ pub(super) fn decode(config: &Config, name: &str, response: &Response<Vec<u8>>) 
     let status = response.status().as_u16();
     let after = retry_after(response.headers());
     let error = error(response);
-    let said = said(response, &error);
+    let said = said(response, &error.reason, &error.message);
     let found = response.extensions().get::<Found>();
     let held = |hint: &str| Outcome::Config {
         reason: format!("{said} ({hint})"),
@@ -111,17 +111,4 @@ fn error(response: &Response<Vec<u8>>) -> Said {
         reason: text(&error["errors"][0]["reason"]),
         message: text(&error["message"]),
     }
-}
-
-/// Status, reason and message on one line.
-fn said(response: &Response<Vec<u8>>, error: &Said) -> String {
-    if error.reason.is_empty() && error.message.is_empty() {
-        return summary(response, &[]);
-    }
-    let words = format!("{}: {}", error.reason, error.message);
-    format!(
-        "{} {}",
-        response.status().as_u16(),
-        excerpt(words.as_bytes(), &[])
-    )
 }

@@ -29,7 +29,7 @@ use ::http::{Request, Response};
 
 pub use config::{Config, RawConfig};
 
-use super::config::{ConfigError, Route};
+use super::config::{ConfigError, Route, wire};
 use super::object;
 use super::{
     Batch, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, GooglePermission,
@@ -39,7 +39,6 @@ use crate::credentials::google::Google;
 use crate::time::{Clock, SystemClock, Timestamp};
 use crate::transport::Transport;
 use crate::transport::authorized::{Authorize, AuthorizedTransport};
-use crate::transport::http::HttpTransport;
 use crate::transport::inquiring::InquiringTransport;
 
 /// The kind's name in a configuration.
@@ -75,8 +74,7 @@ impl Gcs {
 
 /// Bucket and transport in one.
 pub(super) fn route(config: &Config) -> Result<Route, ConfigError> {
-    let wire = HttpTransport::new(config.options.clone())
-        .map_err(|error| ConfigError::invalid(error.key(), error.to_string()))?;
+    let wire = wire(config.options.clone())?;
     let clock = Arc::new(SystemClock::new());
     let tokens = Google::new(config.identity.clone(), SCOPE, clock.clone())
         .map_err(|error| ConfigError::invalid("credentials_file", error))?;

@@ -154,10 +154,7 @@ impl RawConfig {
                 "needs the resource when a batch is made: set `instance_id` and `zone`, or remove it";
             return Err(ConfigError::invalid("compression", problem));
         }
-        let plaintext = match self.allow_plaintext {
-            Some(Flag(true)) => Plaintext::Anywhere,
-            Some(Flag(false)) | None => Plaintext::LoopbackOnly,
-        };
+        let plaintext = Plaintext::from(self.allow_plaintext);
         let endpoint = self
             .endpoint
             .as_deref()

@@ -42,18 +42,17 @@ use self::encode::Frame;
 use self::entry::Shape;
 use self::payload::Count;
 use self::resource::{Resource, ResourceTransport};
-use super::config::{ConfigError, Route};
+use super::config::{ConfigError, Route, wire};
 use super::{
-    Batch, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, GooglePermission,
-    Limits, Outcome, Permissions, Record,
+    Batch, Compression, Context, Destination, EncodeError, Fingerprint, Format, GooglePermission, Limits,
+    Outcome, Permissions, Record,
 };
 use crate::credentials::google::METADATA_CONNECT;
 use crate::credentials::google::{DEFAULT_UNIVERSE, Google, MetadataServer};
 use crate::credentials::web::metadata_transport;
-use crate::time::{SystemClock, Timestamp};
+use crate::time::SystemClock;
 use crate::transport::Transport;
 use crate::transport::authorized::AuthorizedTransport;
-use crate::transport::http::HttpTransport;
 
 /// The kind's name in a configuration.
 pub(super) const KIND: &str = "google_cloud_logging";
@@ -160,8 +159,7 @@ pub(super) fn route(config: &Config) -> Result<Route, ConfigError> {
         .connection
         .clone()
         .validate(&destination.frame.url, &config.identity.environment)?;
-    let http =
-        HttpTransport::new(options).map_err(|error| ConfigError::invalid(error.key(), error.to_string()))?;
+    let http = wire(options)?;
     let unusable = |error: crate::transport::SendError| ConfigError::invalid("credentials_file", error);
     let mut inner: Arc<dyn Transport> = Arc::new(http);
     if config.resource == Resource::ThisVm {
@@ -207,11 +205,6 @@ impl Destination for GoogleCloudLogging {
 
     fn body(&self) -> (Format, Compression) {
         (Format::Native, self.compression)
-    }
-
-    /// `{spool}-{epoch}-{first}-{last}-{nonce}`, in status and logs only: the API knows records, not batches.
-    fn name(&self, bounds: &Bounds, _made_at: Timestamp, nonce: u64) -> String {
-        bounds.name(nonce)
     }
 
     fn encode(&self, batch: &Batch<'_>, _context: &Context) -> Result<Request<Vec<u8>>, EncodeError> {

@@ -86,10 +86,7 @@ impl RawConfig {
             key: "url",
             expected: "where records are sent, as `https://collector.example.com/audit`",
         })?;
-        let plaintext = match self.allow_plaintext {
-            Some(Flag(true)) => Plaintext::Anywhere,
-            Some(Flag(false)) | None => Plaintext::LoopbackOnly,
-        };
+        let plaintext = Plaintext::from(self.allow_plaintext);
         let endpoint = Endpoint::parse(url, plaintext).map_err(|error| ConfigError::invalid("url", error))?;
         let format = Format::from_name(self.format.as_deref().unwrap_or("ndjson"))?;
         let compression = Compression::from_name(self.compression.as_deref().unwrap_or("none"))?;

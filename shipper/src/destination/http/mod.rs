@@ -28,10 +28,8 @@ pub use config::{Config, RawConfig};
 
 use super::config::{ConfigError, Route};
 use super::{
-    Batch, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits, Outcome,
-    Permissions,
+    Batch, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits, Outcome, Permissions,
 };
-use crate::time::Timestamp;
 
 /// The kind's name in a configuration.
 pub(super) const KIND: &str = "http";
@@ -85,11 +83,6 @@ impl Destination for Http {
 
     fn body(&self) -> (Format, Compression) {
         (self.config.format, self.config.compression)
-    }
-
-    /// `{spool}-{epoch}-{first}-{last}-{nonce}`: what a receiver may use to recognise a batch that comes again.
-    fn name(&self, bounds: &Bounds, _made_at: Timestamp, nonce: u64) -> String {
-        bounds.name(nonce)
     }
 
     fn encode(&self, batch: &Batch<'_>, _context: &Context) -> Result<Request<Vec<u8>>, EncodeError> {

@@ -8,6 +8,7 @@ use crate::config::Environment;
 use crate::destination::check::{Check, Finding, Step};
 use crate::destination::contract::{self, Class, Layout, Lines, Subject};
 use crate::destination::{Attempt, KindConfig};
+use crate::time::Timestamp;
 use crate::transport::SendError;
 use crate::transport::http::HttpTransport;
 

@@ -34,15 +34,14 @@ pub use config::{Aggregation, Config, Order, RawConfig};
 
 use self::ask::{Asking, Known};
 use super::aws;
-use super::config::{ConfigError, Route};
+use super::config::{ConfigError, Route, wire};
 use super::{
-    AwsStatement, Batch, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits,
+    AwsStatement, Batch, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits,
     Outcome, Permissions, Record,
 };
 use crate::credentials::aws::{Service, Signer, provider};
-use crate::time::{SystemClock, Timestamp};
+use crate::time::SystemClock;
 use crate::transport::authorized::AuthorizedTransport;
-use crate::transport::http::HttpTransport;
 use crate::transport::paced::{Pace as _, PacedTransport};
 use crate::transport::pause::RealPause;
 
@@ -72,8 +71,7 @@ impl Kinesis {
 
 /// Stream and transport in one.
 pub(super) fn route(config: &Config) -> Result<Route, ConfigError> {
-    let http = HttpTransport::new(config.options.clone())
-        .map_err(|error| ConfigError::invalid(error.key(), error.to_string()))?;
+    let http = wire(config.options.clone())?;
     let (clock, region) = (Arc::new(SystemClock::new()), &config.aws.region);
     let keys = provider(&config.aws.identity, region, clock.clone());
     let signer = Signer::new(keys, Service::Named("kinesis"), region);
@@ -127,11 +125,6 @@ impl Destination for Kinesis {
 
     fn body(&self) -> (Format, Compression) {
         (Format::Native, Compression::None)
-    }
-
-    /// `{spool}-{epoch}-{first}-{last}-{nonce}`. It stays in the journal: the API has no place for it.
-    fn name(&self, bounds: &Bounds, _made_at: Timestamp, nonce: u64) -> String {
-        bounds.name(nonce)
     }
 
     fn encode(&self, batch: &Batch<'_>, _context: &Context) -> Result<Request<Vec<u8>>, EncodeError> {

@@ -13,6 +13,7 @@ use crate::destination::contract::{self, Layout, Subject};
 use crate::destination::{Attempt, BodyDigest, KindConfig, SentDigest};
 use crate::spool::draft::TableEntry;
 use crate::spool::identity::{Epoch, Key, RecordId, SpoolId};
+use crate::time::Timestamp;
 use crate::transport::paced::Load;
 
 /// 2026-01-02T03:04:05Z.

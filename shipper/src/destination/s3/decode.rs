@@ -25,7 +25,7 @@ use super::permission;
 use crate::destination::Outcome;
 use crate::destination::aws::{ErrorClass, classify, error_code, error_message};
 use crate::destination::object::{Damaged, Found};
-use crate::destination::reply::{excerpt, retry_after, summary};
+use crate::destination::reply::{retry_after, said};
 use crate::transport::authorized::ClockSkew;
 
 /// A pure function of the response and of what was found beside it; words of the body are only shown.
@@ -33,7 +33,7 @@ pub(super) fn decode(config: &Config, name: &str, response: &Response<Vec<u8>>) 
     let status = response.status().as_u16();
     let code = error_code(response);
     let after = retry_after(response.headers());
-    let said = said(response);
+    let said = said(response, &code, &error_message(response));
     if status == 200 {
         return stored(response);
     }
@@ -118,7 +118,7 @@ pub(super) fn is_elsewhere(response: &Response<Vec<u8>>) -> bool {
 /// `None` when it is not about regions after all.
 fn elsewhere(config: &Config, response: &Response<Vec<u8>>, code: &str) -> Option<Outcome> {
     let (bucket, ours) = (&config.bucket, &config.aws.region);
-    let said = said(response);
+    let said = said(response, code, &error_message(response));
     let reason = match response.extensions().get::<Region>() {
         Some(Region(right)) if right != ours => {
             format!("the bucket {bucket} is in {right}, not in {ours}: set `region = \"{right}\"` ({said})")
@@ -162,18 +162,4 @@ fn advice(config: &Config, response: &Response<Vec<u8>>, code: &str) -> String {
         }
         _ => permission::advice(config, &error_message(response)),
     }
-}
-
-/// Status, code and message on one line.
-fn said(response: &Response<Vec<u8>>) -> String {
-    let code = error_code(response);
-    if code.is_empty() {
-        return summary(response, &[]);
-    }
-    let words = format!("{code}: {}", error_message(response));
-    format!(
-        "{} {}",
-        response.status().as_u16(),
-        excerpt(words.as_bytes(), &[])
-    )
 }

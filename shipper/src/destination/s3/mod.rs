@@ -32,7 +32,7 @@ use ::http::{Request, Response};
 
 pub use config::{Config, RawConfig};
 
-use super::config::{ConfigError, Route};
+use super::config::{ConfigError, Route, wire};
 use super::object;
 use super::{
     Batch, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits, Outcome,
@@ -42,7 +42,6 @@ use crate::credentials::aws::{Service, Signer, provider};
 use crate::time::{Clock, SystemClock, Timestamp};
 use crate::transport::Transport;
 use crate::transport::authorized::AuthorizedTransport;
-use crate::transport::http::HttpTransport;
 use crate::transport::inquiring::InquiringTransport;
 
 /// The kind's name in a configuration.
@@ -73,8 +72,7 @@ impl S3 {
 
 /// Bucket and transport in one.
 pub(super) fn route(config: &Config) -> Result<Route, ConfigError> {
-    let wire = HttpTransport::new(config.options.clone())
-        .map_err(|error| ConfigError::invalid(error.key(), error.to_string()))?;
+    let wire = wire(config.options.clone())?;
     let destination = Arc::new(S3::new(config.clone()));
     Ok(Route {
         transport: destination.transport(Arc::new(wire), Arc::new(SystemClock::new())),

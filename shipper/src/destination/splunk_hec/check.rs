@@ -10,9 +10,8 @@ use serde_json::Value;
 use super::SplunkHec;
 use super::ack::{CHANNEL, acks, guid, question};
 use super::config::Ack;
-use super::decode::decode;
-use crate::destination::check::{Answer, Check, Finding, Step};
-use crate::destination::{Batch, Destination as _, preset};
+use crate::destination::Destination as _;
+use crate::destination::check::{Answer, Check, Finding, Step, meaning};
 
 impl Check for SplunkHec {
     fn next(&self, answers: &[Answer]) -> Step {
@@ -66,12 +65,7 @@ impl SplunkHec {
     }
 
     fn failed(&self, response: &::http::Response<Vec<u8>>) -> Step {
-        let attempt = preset::no_attempt(self);
-        let none = Batch {
-            records: &[],
-            attempt: &attempt,
-        };
-        Step::Found(Finding::failed(&decode(&self.config, &none, response)))
+        Step::Found(Finding::failed(&meaning(self, response)))
     }
 }
 

@@ -34,14 +34,13 @@ use ::http::{Request, Response};
 
 pub use config::{Ack, Config, RawConfig};
 
-use super::config::{ConfigError, Route};
+use super::config::{ConfigError, Route, wire};
 use super::{
-    Batch, Bounds, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits, Outcome,
-    Permissions, Record,
+    Batch, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits, Outcome, Permissions,
+    Record,
 };
 use crate::random::OsRandom;
-use crate::time::{SystemClock, Timestamp};
-use crate::transport::http::HttpTransport;
+use crate::time::SystemClock;
 use crate::transport::pause::RealPause;
 
 /// The kind's name in a configuration.
@@ -62,8 +61,7 @@ impl SplunkHec {
 
 /// Collector and transport in one.
 pub(super) fn route(config: &Config) -> Result<Route, ConfigError> {
-    let http = HttpTransport::new(config.options.clone())
-        .map_err(|error| ConfigError::invalid(error.key(), error.to_string()))?;
+    let http = wire(config.options.clone())?;
     let destination = Arc::new(SplunkHec::new(config.clone()));
     let transport = ack::AckTransport::new(
         Arc::new(http),
@@ -114,11 +112,6 @@ impl Destination for SplunkHec {
 
     fn body(&self) -> (Format, Compression) {
         (Format::Native, self.config.compression)
-    }
-
-    /// `{spool}-{epoch}-{first}-{last}-{nonce}`. It stays in the journal: the API has no place for it.
-    fn name(&self, bounds: &Bounds, _made_at: Timestamp, nonce: u64) -> String {
-        bounds.name(nonce)
     }
 
     fn encode(&self, batch: &Batch<'_>, _context: &Context) -> Result<Request<Vec<u8>>, EncodeError> {

@@ -4,10 +4,9 @@
 use ::http::{Method, Request};
 
 use super::SumoLogic;
-use super::decode::decode;
-use crate::destination::check::{Answer, Check, Finding, Step};
+use crate::destination::Outcome;
+use crate::destination::check::{Answer, Check, Finding, Step, meaning};
 use crate::destination::reply::summary;
-use crate::destination::{Batch, Outcome, preset};
 
 impl Check for SumoLogic {
     fn next(&self, answers: &[Answer]) -> Step {
@@ -21,12 +20,7 @@ impl Check for SumoLogic {
             Some(Ok(response)) => response,
             Some(Err(error)) => return Step::Found(Finding::unanswered(error)),
         };
-        let attempt = preset::no_attempt(self);
-        let none = Batch {
-            records: &[],
-            attempt: &attempt,
-        };
-        let outcome = decode(&none, response);
+        let outcome = meaning(self, response);
         Step::Found(match outcome {
             Outcome::Auth { .. } => Finding::failed(&outcome),
             _ => Finding::Reachable {

@@ -6,6 +6,7 @@ use crate::destination::KindConfig;
 use crate::destination::check::{Check, Finding, Step};
 use crate::destination::contract::{self, Class, Layout, Lines, Subject};
 use crate::secret::Secret;
+use crate::time::Timestamp;
 use crate::transport::scripted::{ScriptedTransport, Step as Scripted};
 use crate::transport::{SendError, Transport};
 

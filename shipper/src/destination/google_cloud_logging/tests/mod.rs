@@ -12,6 +12,7 @@ use crate::config::Environment;
 use crate::destination::config::ConfigError;
 use crate::destination::contract::Lines;
 use crate::destination::{Attempt, KindConfig};
+use crate::time::Timestamp;
 
 const PROJECT: &str = "project_id = \"audit-project\"\n";
 
