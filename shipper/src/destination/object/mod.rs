@@ -6,7 +6,8 @@
 //!
 //! # Invariants
 //! 1. An object is only ever created. A name that is taken is looked at, and never written over.
-//! 2. What has our digest of the plain body is this batch: no other batch has the same records.
+//! 2. What has our digest of the plain body is this batch, since no other batch has the same records: unless the store tells
+//!    another checksum of its bytes. What an object says of itself came with it, what the store tells of it did not.
 //! 3. Compressed objects carry no `Content-Encoding`: it would make some readers unpack them on the way, so that their
 //!    bytes were others than those whose checksum was stored.
 
