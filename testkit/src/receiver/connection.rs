@@ -193,6 +193,12 @@ fn answer(stream: &mut Stream, reply: Reply, shared: &Shared) -> io::Result<Next
             wait(shared, Some(delay));
             return answer(stream, *reply, shared);
         }
+        Reply::Held(reply) => {
+            let held = |state: &mut super::State| !state.stopped && !state.released;
+            let waited = shared.changed.wait_while(shared.state(), held);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+            return answer(stream, *reply, shared);
+        }
         Reply::Hang => {
             wait(shared, None);
             return Ok(Next::Close);

@@ -45,6 +45,8 @@ pub enum Reply {
     Hang,
     /// Keeps the request, waits, then answers.
     After(Duration, Box<Reply>),
+    /// Keeps the request, and answers as soon as [`Receiver::release`] was called.
+    Held(Box<Reply>),
     /// Keeps the request and closes without an answer.
     Close,
     /// Reads the head only, keeps nothing, answers, and closes while the body is on its way. Answers before the body is
@@ -118,6 +120,7 @@ pub(crate) struct State {
     /// The other end of the connection that was accepted last.
     last_peer: Option<SocketAddr>,
     connections: u64,
+    released: bool,
     stopped: bool,
 }
 
@@ -227,6 +230,12 @@ impl Receiver {
     /// From now on, what is done when the script is at its end.
     pub fn then(&self, reply: Reply) {
         self.shared.state().then = Some(reply);
+    }
+
+    /// From now on nothing is held back: see [`Reply::Held`].
+    pub fn release(&self) {
+        self.shared.state().released = true;
+        self.shared.changed.notify_all();
     }
 
     /// The requests so far, in the order in which they were complete.
