@@ -1,20 +1,25 @@
 //! `ship` and `run` as processes: delivered, interrupted, killed, refused, reloaded.
 
 mod cli_support;
+#[path = "support/daemon.rs"]
+mod daemon_support;
 #[path = "support/intake.rs"]
 mod intake;
+#[path = "support/shipment.rs"]
+mod shipment;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use cli_support::{Outcome, auditship, command};
-use rustix::process::{Pid, Signal, kill_process};
+use cli_support::{Outcome, auditship};
+use daemon_support::{piped, signal};
+use rustix::process::Signal;
+use shipment::eventually;
 
 struct Dir(tempfile::TempDir);
 
@@ -63,29 +68,6 @@ fn once(range: std::ops::Range<u64>) -> BTreeMap<u64, u32> {
     range.map(|n| (n, 1)).collect()
 }
 
-/// Asks until it is so; the tests' only way to see what another process does.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "another process gives no event to wait for"
-)]
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..3_000 {
-        if is_so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("it never came to this: {what}");
-}
-
-fn signal(child: &Child, signal: Signal) {
-    let pid = i32::try_from(child.id())
-        .ok()
-        .and_then(Pid::from_raw)
-        .expect("a process id");
-    kill_process(pid, signal).expect("sent");
-}
-
 fn end(child: Child) -> Outcome {
     let output = child.wait_with_output().expect("ended");
     Outcome {
@@ -93,15 +75,6 @@ fn end(child: Child) -> Outcome {
         stdout: String::from_utf8(output.stdout).expect("text"),
         stderr: String::from_utf8(output.stderr).expect("text"),
     }
-}
-
-fn piped(arguments: &[&str]) -> Child {
-    let mut command = command(arguments);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command.spawn().expect("started")
 }
 
 #[test]
@@ -468,6 +441,7 @@ fn an_endpoint_that_is_down_is_waited_for_as_long_as_was_said() {
 }
 
 mod daemon {
+    use super::daemon_support::Daemon;
     use super::*;
 
     fn toml(dir: &Dir, out: &str) -> String {
@@ -477,36 +451,6 @@ mod daemon {
             dir.path("spool"),
             dir.path(out)
         )
-    }
-
-    struct Daemon {
-        child: Child,
-        stderr: Arc<Mutex<String>>,
-    }
-
-    impl Daemon {
-        fn start(config: &str) -> Self {
-            let mut child = piped(&["run", "-c", config]);
-            let stderr = Arc::<Mutex<String>>::default();
-            let said = Arc::clone(&stderr);
-            let pipe = BufReader::new(child.stderr.take().expect("piped"));
-            std::thread::spawn(move || {
-                for line in pipe.lines() {
-                    let line = line.expect("text");
-                    said.lock().expect("held").push_str(&format!("{line}\n"));
-                }
-            });
-            Self { child, stderr }
-        }
-
-        fn says(&self, what: &str) {
-            eventually(what, || self.stderr.lock().expect("held").contains(what));
-        }
-
-        fn terminate(mut self) -> i32 {
-            signal(&self.child, Signal::TERM);
-            self.child.wait().expect("ended").code().expect("ended by itself")
-        }
     }
 
     #[test]
@@ -542,14 +486,14 @@ mod daemon {
         });
 
         dir.write("auditship.toml", "[spool]\npath = \"relative\"\n");
-        signal(&daemon.child, Signal::HUP);
+        daemon.hang_up();
         daemon.says("not reloaded: ");
         // What is no TOML may concern any destination: none of them stops for it.
         dir.write("auditship.toml", &format!("{}foo = [\n", toml(&dir, "one")));
-        signal(&daemon.child, Signal::HUP);
+        daemon.hang_up();
         daemon.says("not reloaded: ");
         dir.write("auditship.toml", &toml(&dir, "two"));
-        signal(&daemon.child, Signal::HUP);
+        daemon.hang_up();
         daemon.says("reloaded: shipping to archive");
         fill(&dir, 5..8);
         eventually("the second takes them", || {
