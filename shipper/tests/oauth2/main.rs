@@ -1,14 +1,21 @@
 //! Tokens of a real OAuth 2.0 server (oidc-provider): client credentials, a person's login, rotation, a revoked login, several
-//! processes with one login.
+//! processes with one login, for a moment or for good.
 #![allow(clippy::unwrap_used, reason = "a test panics where it cannot go on")]
 
 #[path = "../cli_support/mod.rs"]
 mod cli_support;
 mod clients;
+#[path = "../support/daemon.rs"]
+mod daemon;
+#[path = "../support/intake.rs"]
+mod intake;
 mod logins;
 mod processes;
 #[path = "../support/python.rs"]
 mod python;
+#[path = "../support/shipment.rs"]
+mod shipment;
+mod shippers;
 
 use std::path::{Path, PathBuf};
 

@@ -4,9 +4,11 @@
 //   {"issuer", "collector"}
 // and from then on each line of standard input is a command, answered by one line of JSON:
 //   browse URL      what a person's browser does: logs in, agrees, goes where it is sent, to its end
-//   counts          what was asked for, and how many refreshes there were at the same time at most
+//   counts          what was asked for, how many refreshes there were at the same time at most, and who used each token (the ids
+//                   of records up to their last hyphen), in the order of the tokens' first use
 //   kill-access     every access token is revoked
 //   kill-grants     every login is revoked
+//   lifetime N      access tokens that are made from now on end after N seconds
 //   lose            the answer to the next token request is made and not sent
 //   outage N        the next N token requests are answered 503
 //   verify          whether the server does what the tests rely on
@@ -29,6 +31,7 @@ const listen = (server) =>
 
 const authorizationServer = createServer();
 const issuer = `http://127.0.0.1:${await listen(authorizationServer)}`;
+let lifetime = 3600;
 const provider = new Provider(issuer, {
   clients: [
     {
@@ -74,12 +77,13 @@ const provider = new Provider(issuer, {
   pkce: { required: () => true },
   rotateRefreshToken: true,
   scopes: ['openid', 'offline_access', 'audit'],
-  ttl: { AccessToken: 3600, ClientCredentials: 3600, RefreshToken: 86400, Grant: 86400, Session: 86400, Interaction: 600 },
+  ttl: { AccessToken: () => lifetime, ClientCredentials: 3600, RefreshToken: 86400, Grant: 86400, Session: 86400, Interaction: 600 },
 });
 
 const counts = { token: 0, in_header: 0, granted: 0, refused: {}, refreshes: 0, at_once: 0, stored: {}, unauthorized: 0 };
 const grants = new Set();
 const accessTokens = new Set();
+const users = new Map();
 let under_way = 0;
 let lose = false;
 let outage = 0;
@@ -149,6 +153,8 @@ const collector = createServer((request, response) => {
       for (const line of Buffer.concat(chunks).toString().split('\n').filter(Boolean)) {
         const id = JSON.parse(line).event.id;
         counts.stored[id] = (counts.stored[id] ?? 0) + 1;
+        if (!users.has(token)) users.set(token, new Set());
+        users.get(token).add(id.slice(0, id.lastIndexOf('-')));
       }
     }
     response.writeHead(200);
@@ -229,7 +235,8 @@ async function verify() {
 const commands = {
   browse,
   verify,
-  counts: async () => counts,
+  counts: async () => ({ ...counts, users: [...users.values()].map((of) => [...of].sort()) }),
+  lifetime: async (seconds) => { lifetime = Number(seconds); return 'ok'; },
   lose: async () => { lose = true; return 'ok'; },
   outage: async (number) => { outage = Number(number); return 'ok'; },
   'kill-access': async () => {
