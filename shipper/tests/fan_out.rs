@@ -1,5 +1,6 @@
 //! Six destinations from one spool in one process, with 2,000 records a second: one dead, one slow, one that rejects
-//! everything, and three that must not notice. 30 seconds; ten minutes in `make soak`. The spool's `max_bytes` is 2 GiB.
+//! everything, and three that must not notice; and a seventh, that takes nine of ten records and rejects the tenth by name.
+//! 30 seconds; ten minutes in `make soak`. The spool's `max_bytes` is 2 GiB.
 #![allow(clippy::unwrap_used, reason = "a test panics where it cannot go on")]
 
 mod cli_support;
@@ -14,7 +15,8 @@ use auditship::control::status::{Activity, DestinationStatus};
 use auditship::instance::Instance;
 use auditship::spool::cursor::HoldKind;
 use auditship::time::{Clock, Monotonic, SystemClock};
-use auditship_testkit::receiver::{Receiver, Reply};
+use auditship_testkit::receiver::{Received, Receiver, Reply};
+use serde_json::{Value, json};
 
 use cli_support::auditship;
 
@@ -27,6 +29,10 @@ const LAG: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Every third record is about iam.
 const IAM: u64 = 3;
+/// Every tenth record is none for the destination that has a verdict for each.
+const UNWANTED: u64 = 10;
+/// So many dead letters a minute are not too many, by the documentation of `dead_letter_rate`, however few records there are.
+const LETTERS_A_MINUTE: u64 = 10;
 
 const ARCHIVE: usize = 0;
 const COLLECTOR: usize = 1;
@@ -34,6 +40,7 @@ const IAM_ONLY: usize = 2;
 const DEAD: usize = 3;
 const SLOW: usize = 4;
 const REJECTING: usize = 5;
+const PICKY: usize = 6;
 
 fn seconds() -> u64 {
     match std::env::var_os("AUDITSHIP_SOAK") {
@@ -54,7 +61,7 @@ fn lines(numbers: Range<u64>) -> String {
 }
 
 fn number(line: &str) -> u64 {
-    let record: serde_json::Value = serde_json::from_str(line).unwrap();
+    let record: Value = serde_json::from_str(line).unwrap();
     record["n"].as_u64().unwrap()
 }
 
@@ -84,6 +91,25 @@ impl Ordered {
     }
 }
 
+/// What `_bulk` answers: every document is created, but for those that are unwanted.
+fn verdicts(request: &Received) -> Reply {
+    let text = String::from_utf8_lossy(&request.plain);
+    let lines: Vec<&str> = text.lines().collect();
+    let item = |pair: &[&str]| {
+        let action: Value = serde_json::from_str(pair[0]).unwrap();
+        let id = &action["create"]["_id"];
+        match number(pair[1]).is_multiple_of(UNWANTED) {
+            true => {
+                let error = json!({ "type": "document_parsing_exception", "reason": "not this one" });
+                json!({ "create": { "_id": id, "status": 400, "error": error } })
+            }
+            false => json!({ "create": { "_id": id, "status": 201, "result": "created" } }),
+        }
+    };
+    let items: Vec<Value> = lines.chunks_exact(2).map(item).collect();
+    Reply::text(200, &json!({ "errors": true, "items": items }).to_string())
+}
+
 /// What a destination says of itself adds up to what came in.
 fn assert_balanced(status: &DestinationStatus, written: u64) {
     let counts = &status.counts;
@@ -96,7 +122,7 @@ fn assert_balanced(status: &DestinationStatus, written: u64) {
     clippy::disallowed_methods,
     reason = "records come at a rate, which only the clock gives"
 )]
-fn soak_six_destinations_at_once_do_not_notice_one_another() {
+fn soak_destinations_at_once_do_not_notice_one_another() {
     let directory = tempfile::tempdir().unwrap();
     let (mut collector, mut iam) = (Ordered::new(1), Ordered::new(IAM));
     let slow = Receiver::start(
@@ -104,6 +130,7 @@ fn soak_six_destinations_at_once_do_not_notice_one_another() {
         Reply::After(Duration::from_secs(2), Box::new(Reply::Status(200))),
     );
     let rejecting = Receiver::start([], Reply::text(400, "not today"));
+    let picky = Receiver::answering(TcpListener::bind("127.0.0.1:0").unwrap(), None, verdicts);
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let text = format!(
         "[spool]\npath = \"{0}/spool\"\nid = \"test\"\nmax_bytes = \"2GiB\"\n\
@@ -112,12 +139,14 @@ fn soak_six_destinations_at_once_do_not_notice_one_another() {
          [[destination]]\nid = \"iam\"\ntype = \"http\"\nurl = \"{2}\"\ninclude = {{ category = \"iam\" }}\n\
          [[destination]]\nid = \"dead\"\ntype = \"http\"\nurl = \"http://{nobody}/\"\n\
          [[destination]]\nid = \"slow\"\ntype = \"http\"\nurl = \"{3}\"\n\
-         [[destination]]\nid = \"rejecting\"\ntype = \"http\"\nurl = \"{4}\"\n",
+         [[destination]]\nid = \"rejecting\"\ntype = \"http\"\nurl = \"{4}\"\n\
+         [[destination]]\nid = \"picky\"\ntype = \"elastic\"\nurl = \"{5}\"\nindex = \"audit\"\n",
         directory.path().display(),
         collector.receiver.url("/"),
         iam.receiver.url("/"),
         slow.url("/"),
         rejecting.url("/"),
+        picky.url(""),
     );
     let clock = SystemClock::new();
     let mut instance = Instance::start(&intake::config(&text), &intake::outside()).unwrap();
@@ -188,6 +217,19 @@ fn soak_six_destinations_at_once_do_not_notice_one_another() {
             seen[REJECTING].backlog.pending
         ),
         (0, written)
+    );
+    let held = matches!(&seen[PICKY].activity, Activity::Held { kind: HoldKind::Rate, reason, .. } if reason.contains("not this one"));
+    assert!(held, "{:?}", seen[PICKY]);
+    let counts = &seen[PICKY].counts;
+    assert!(
+        counts.dead_lettered <= LETTERS_A_MINUTE * seconds().div_ceil(60),
+        "{:?}",
+        seen[PICKY]
+    );
+    assert!(
+        counts.delivered > 0 && seen[PICKY].backlog.pending > 0,
+        "{:?}",
+        seen[PICKY]
     );
     instance.stop(Duration::ZERO);
 
