@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::cli_support::auditship;
 use super::daemon::Daemon;
+use super::shipment::eventually;
 use super::{Place, all, await_last, http, numbers, taking};
 
 const REASON: &str = "there is another destination `siem` at ";
@@ -20,14 +21,9 @@ fn nothing_starts() {
     ];
     place.fill(0..10);
     let config = place.configure(&[&blocks[0], &blocks[1], &blocks[2]]);
-    let started = auditship(&["run", "-c", &config]);
-    assert_eq!(
-        (started.code, started.stdout.as_str()),
-        (3, ""),
-        "{}",
-        started.stderr
-    );
-    assert_eq!(started.stderr.matches(REASON).count(), 2, "{}", started.stderr);
+    let mut daemon = Daemon::start(&config);
+    assert_eq!(daemon.ends(), 3);
+    eventually("both are named", || daemon.said().matches(REASON).count() == 2);
     for receiver in [&one, &twin, &other] {
         assert_eq!(receiver.connections(), 0);
     }

@@ -71,6 +71,16 @@ impl Daemon {
         eventually(what, || self.said()[before..].contains(what));
     }
 
+    /// Waits until it has ended by itself; how.
+    pub(crate) fn ends(&mut self) -> i32 {
+        let mut ended = None;
+        eventually("it has ended", || {
+            ended = self.child.try_wait().expect("asked");
+            ended.is_some()
+        });
+        ended.and_then(|status| status.code()).expect("no signal")
+    }
+
     /// SIGTERM; how it ended.
     pub(crate) fn terminate(mut self) -> i32 {
         signal(&self.child, Signal::TERM);
