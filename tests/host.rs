@@ -3,17 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
 mod common;
+#[path = "host/reloads.rs"]
+mod reloads;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command as Process;
-use std::time::Duration;
 
 use auditship_testkit::artefacts::Artefact;
 use auditship_testkit::host::{FlushCode, HostVersion};
-use auditship_testkit::process::{HostProcess, setup, stanza};
+use auditship_testkit::process::{HostProcess, setup};
 use auditship_testkit::protocol::{Chunk, Command, Reply, Setup, Stanza, Streams};
-use auditship_testkit::receiver::{Receiver as Answering, Reply as Answer};
 use common::{Hanging, Scratch, await_until, ids, records};
 
 /// The most stack that a flush may use, in bytes.
@@ -183,144 +183,6 @@ fn malformed_chunks_are_kept_and_never_answered_with_error() {
     }
     assert_eq!(host.flush("a", "audit", records(0..3)).code, FlushCode::Ok);
     assert_eq!(scratch.await_delivered("a", 3), ids(0..3));
-}
-
-#[test]
-fn a_reload_while_a_receiver_hangs_takes_no_longer_than_three_seconds() {
-    let scratch = Scratch::new();
-    let mut receiver = Hanging::start();
-    let mut host = HostProcess::start(&library());
-    let ids = ["a", "b", "c"];
-    let stanzas = ids.map(|id| {
-        let spool = scratch.text(&format!("spool-{id}"));
-        let properties = [
-            ("Id", id),
-            ("Spool", spool.as_str()),
-            ("Destination", "http"),
-            ("Url", receiver.url.as_str()),
-            ("Batch_Max_Age", "1s"),
-        ];
-        stanza(id, &properties)
-    });
-    for stanza in &stanzas {
-        init_ok(&mut host, stanza);
-        let flushed = host.flush(&stanza.instance, "audit", records(0..100));
-        assert_eq!(flushed.code, FlushCode::Ok);
-        receiver.await_sender();
-    }
-    let (millis, inits) = host.reload(&stanzas);
-    println!("a reload of three stanzas whose receiver hangs: {millis} ms");
-    assert!(millis <= 3_000, "{millis} ms");
-    assert!(
-        inits
-            .iter()
-            .all(|init| matches!(init, Reply::Init { code: 1, .. })),
-        "{inits:?}"
-    );
-    for id in ids {
-        let flushed = host.flush(id, "audit", records(100..200));
-        assert_eq!(flushed.code, FlushCode::Ok, "and spools on");
-    }
-    let mut total = 0;
-    for id in ids {
-        let (millis, threads) = host.exit(id);
-        total += millis;
-        let name = format!("aship-{id}");
-        assert!(
-            !threads.contains(&name),
-            "the instance thread is joined, whatever senders do: {threads:?}"
-        );
-    }
-    assert!(total <= 3_000, "{total} ms");
-}
-
-#[test]
-fn at_a_reload_senders_get_two_seconds_to_hear_their_answers() {
-    let scratch = Scratch::new();
-    let slow = Answering::start(
-        [Answer::After(
-            Duration::from_millis(1_500),
-            Box::new(Answer::Status(200)),
-        )],
-        Answer::Status(200),
-    );
-    let spool = scratch.text("spool-a");
-    let url = slow.url("/audit");
-    let properties = [
-        ("Id", "a"),
-        ("Spool", spool.as_str()),
-        ("Destination", "http"),
-        ("Url", url.as_str()),
-        ("Compression", "none"),
-        ("Batch_Max_Age", "1s"),
-    ];
-    let stanza = stanza("a", &properties);
-    let mut host = HostProcess::start(&library());
-    init_ok(&mut host, &stanza);
-    assert_eq!(host.flush("a", "audit", records(0..10)).code, FlushCode::Ok);
-    assert_eq!(slow.wait_for(1, common::PATIENCE).len(), 1);
-    host.reload(std::slice::from_ref(&stanza));
-    assert_eq!(host.flush("a", "audit", records(10..20)).code, FlushCode::Ok);
-    let requests = slow.wait_for(2, common::PATIENCE);
-    let first: Vec<_> = requests.iter().map(|request| first_id(&request.plain)).collect();
-    assert_eq!(
-        first,
-        ["00000000", "00000010"],
-        "the first batch was not asked again"
-    );
-    host.exit("a");
-}
-
-fn first_id(lines: &[u8]) -> String {
-    let line = lines.split(|&byte| byte == b'\n').next().unwrap();
-    let record: serde_json::Value = serde_json::from_slice(line).unwrap();
-    record["event"]["id"].as_str().unwrap().to_owned()
-}
-
-#[test]
-fn a_broken_destination_fails_the_first_start_and_is_held_at_a_reload() {
-    let scratch = Scratch::new();
-    let (file, spool, target) = (
-        scratch.path("auditship.toml"),
-        scratch.text("spool"),
-        scratch.text("records"),
-    );
-    let good = format!(
-        "[spool]\npath = \"{spool}\"\nid = \"a\"\n[[destination]]\nid = \"archive\"\ntype = \"file\"\npath = \"{target}\"\n"
-    );
-    let stanza = stanza(
-        "a",
-        &[
-            ("Id", "a"),
-            ("Spool", &spool),
-            ("Config_File", file.to_str().unwrap()),
-        ],
-    );
-    for broken in [
-        "[[destination",
-        &good.replace("type = \"file\"", "type = \"fiel\""),
-    ] {
-        fs::write(&file, broken).unwrap();
-        let mut host = HostProcess::start(&library());
-        let (code, log) = host.init(&stanza);
-        assert!(code <= 0);
-        assert!(log.join("\n").contains("auditship.toml"), "{log:?}");
-
-        fs::write(&file, &good).unwrap();
-        init_ok(&mut host, &stanza);
-        assert_eq!(host.flush("a", "audit", records(0..5)).code, FlushCode::Ok);
-
-        fs::write(&file, broken).unwrap();
-        let (_, inits) = host.reload(std::slice::from_ref(&stanza));
-        assert!(matches!(&inits[..], [Reply::Init { code: 1, .. }]), "{inits:?}");
-        assert_eq!(host.flush("a", "audit", records(5..10)).code, FlushCode::Ok);
-        await_until("held destination in the status", || {
-            let status = fs::read_to_string(scratch.path("spool/control/status.shipper.json")).ok()?;
-            status.to_lowercase().contains("held").then_some(())
-        });
-        host.exit("a");
-        assert!(host.finish());
-    }
 }
 
 #[test]

@@ -6,6 +6,8 @@
     reason = "not every test uses all of it, and a failing one may panic"
 )]
 
+pub(crate) mod several;
+
 use std::fs;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
