@@ -5,8 +5,7 @@
 //! | 200 with `x-amzn-RequestId` | each entry by itself | one without an id and without an error is not understood |
 //! | 200 in which every entry failed | what the first one's error means for the batch | it is no record's fault |
 //! | 200 with a result for each entry, `x-amzn-RequestId` or not | the same | some proxies take headers away; ids prove it as well |
-//! | 200 with neither, any other 2xx | unacknowledged, held at once | something else answered, and may have handed it on |
-//! | 3xx | config | something else answered: a proxy, a portal, a wrong URL |
+//! | 200 with neither, any other 2xx or 3xx | config | something else answered: a proxy, a portal, a wrong URL |
 //! | 200 that is cut, no JSON, or has another number of entries or failures than it says | unclear | |
 //! | `ProvisionedThroughputExceededException`, `ThrottlingException` and their kin, 429 | throttled | |
 //! | `InternalFailure*`, any other 5xx, 1xx, 408 | unclear | "the write might have completed" |
@@ -81,13 +80,9 @@ impl Dialect<'_> {
     ) -> Result<Vec<Put>, Outcome> {
         match response.status() {
             StatusCode::OK => self.accepted(response, count),
-            status if status.is_success() || status.is_redirection() => {
-                let reason = format!("{} ({})", said(response, &self.hidden), self.not_aws());
-                Err(match status.is_success() {
-                    true => Outcome::not_its_own(reason),
-                    false => Outcome::Config { reason },
-                })
-            }
+            status if status.is_success() || status.is_redirection() => Err(Outcome::Config {
+                reason: format!("{} ({})", said(response, &self.hidden), self.not_aws()),
+            }),
             _ => Err(self.refused(response)),
         }
     }
@@ -110,10 +105,12 @@ impl Dialect<'_> {
         let Some(results) = body.get(self.results).and_then(Value::as_array) else {
             return Err(match response.headers().contains_key("x-amzn-requestid") {
                 true => unclear("the answer has no results"),
-                false => Outcome::not_its_own(format!(
-                    "200, but without results and x-amzn-RequestId: {}",
-                    self.not_aws()
-                )),
+                false => Outcome::Config {
+                    reason: format!(
+                        "200, but without results and x-amzn-RequestId: {}",
+                        self.not_aws()
+                    ),
+                },
             });
         };
         if results.len() != count {

@@ -3,8 +3,7 @@
 //! | answer | outcome | because |
 //! |---|---|---|
 //! | 200 with `x-amzn-RequestId` or the content type of the protocol | a verdict for each | events named in `rejectedLogEventsInfo` are not stored, all others are |
-//! | 200 without either, any other 2xx | unacknowledged, held at once | something else answered, and may have handed it on |
-//! | 3xx, any success in place of what makes a group or a stream | config | something else answered, and no event was sent or taken |
+//! | 200 without either, any other 2xx or 3xx | config | something else answered: a proxy, a portal, a wrong URL |
 //! | 200 whose body is cut, is no JSON, or names indices that do not exist | unclear | |
 //! | 200 with a rejection of a kind that is not known | unacknowledged, held at once | what is stored cannot be told, and would be stored again |
 //! | `ThrottlingException` and its kin, 429 | throttled | |
@@ -39,15 +38,9 @@ pub(super) fn decode(config: &Config, batch: &Batch<'_>, response: &Response<Vec
     let asked = response.extensions().get::<Asked>().copied();
     match (response.status(), asked) {
         (StatusCode::OK, None | Some(Asked::Again)) => accepted(config, batch, response),
-        (status, asked) if status.is_success() || status.is_redirection() => {
-            let reason = format!("{} ({NOT_AWS})", said(response, &config.endpoint.hidden()));
-            match asked {
-                // No event was sent.
-                Some(Asked::Instead(_)) => Outcome::Config { reason },
-                _ if status.is_redirection() => Outcome::Config { reason },
-                None | Some(Asked::Again) => Outcome::not_its_own(reason),
-            }
-        }
+        (status, _) if status.is_success() || status.is_redirection() => Outcome::Config {
+            reason: format!("{} ({NOT_AWS})", said(response, &config.endpoint.hidden())),
+        },
         _ => refused(config, batch, response, asked),
     }
 }
@@ -177,7 +170,9 @@ fn accepted(config: &Config, batch: &Batch<'_>, response: &Response<Vec<u8>>) ->
             let reason = format!("200, but {unreadable}");
             return match unreadable {
                 Unreadable::Malformed(_) => Outcome::Unclear { reason },
-                Unreadable::NotAws | Unreadable::UnknownRejection(_) => Outcome::not_its_own(reason),
+                Unreadable::NotAws => Outcome::Config { reason },
+                // Some are stored, and each further sending would store them once more.
+                Unreadable::UnknownRejection(_) => Outcome::Unacknowledged { again: 0, reason },
             };
         }
     };

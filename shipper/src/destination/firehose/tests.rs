@@ -123,7 +123,7 @@ fn classes() -> Vec<(Response<Vec<u8>>, u32, Class)> {
             Response::new(results(0, &[STORED; 3]).into_body()),
             Class::Verdicts,
         ),
-        (Response::new(b"<html>".to_vec()), Class::Unacknowledged),
+        (Response::new(b"<html>".to_vec()), Class::Config),
         (
             aws(503, "ServiceUnavailableException", "Slow down."),
             Class::Throttled,
@@ -158,8 +158,7 @@ fn classes() -> Vec<(Response<Vec<u8>>, u32, Class)> {
         (Class::Unclear, &[100, 408, 500, 502, 999][..]),
         (Class::Unavailable, &[503]),
         (Class::Auth, &[401, 403, 407]),
-        (Class::Unacknowledged, &[201, 204]),
-        (Class::Config, &[301, 307, 400, 404]),
+        (Class::Config, &[201, 204, 301, 307, 400, 404]),
     ] {
         classes.extend(statuses.iter().map(|status| (bare(*status), class)));
     }

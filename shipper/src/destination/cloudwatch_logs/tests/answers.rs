@@ -94,7 +94,7 @@ pub(super) fn classes() -> Vec<(Response<Vec<u8>>, u32, Class)> {
         (ok("<html>"), 0, Class::Unclear),
         (cut, 0, Class::Unclear),
         // A proxy, a portal, a load balancer.
-        (Response::new(b"{}".to_vec()), 0, Class::Unacknowledged),
+        (Response::new(b"{}".to_vec()), 0, Class::Config),
         (
             aws(400, "DataAlreadyAcceptedException", "have it"),
             0,
@@ -205,12 +205,6 @@ pub(super) fn classes() -> Vec<(Response<Vec<u8>>, u32, Class)> {
             Class::Config,
         ),
         (
-            to(Asked::Instead(Operation::CreateLogGroup), bare(202)),
-            0,
-            Class::Config,
-        ),
-        (to(Asked::Again, bare(202)), 0, Class::Unacknowledged),
-        (
             to(Asked::Again, aws(400, "ResourceNotFoundException", NO_STREAM)),
             0,
             Class::Unavailable,
@@ -262,9 +256,10 @@ pub(super) fn classes() -> Vec<(Response<Vec<u8>>, u32, Class)> {
         (Class::Auth, &[401, 403, 407]),
         (
             Class::Config,
-            &[300, 301, 302, 307, 400, 402, 404, 405, 418, 451, 499],
+            &[
+                201, 202, 204, 299, 300, 301, 302, 307, 400, 402, 404, 405, 418, 451, 499,
+            ],
         ),
-        (Class::Unacknowledged, &[201, 202, 204, 299]),
     ];
     for (class, statuses) in statuses {
         all.extend(statuses.iter().map(|status| (bare(*status), 0, class)));

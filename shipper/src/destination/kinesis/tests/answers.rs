@@ -84,7 +84,7 @@ pub(super) fn classes(count: usize) -> Vec<(Response<Vec<u8>>, u32, Class)> {
             Response::new(format!("{{\"Records\":[{stored}]}}").into_bytes()),
             Class::Verdicts,
         ),
-        (Response::new(b"<html>".to_vec()), Class::Unacknowledged),
+        (Response::new(b"<html>".to_vec()), Class::Config),
         (
             aws(400, "com.amazonaws.kinesis#ThrottlingException:x", ""),
             Class::Throttled,
@@ -147,8 +147,10 @@ pub(super) fn classes(count: usize) -> Vec<(Response<Vec<u8>>, u32, Class)> {
         (Class::Unclear, &[100, 199, 408, 500, 502, 504, 599, 999][..]),
         (Class::Unavailable, &[503]),
         (Class::Auth, &[401, 403, 407]),
-        (Class::Config, &[301, 302, 307, 400, 402, 404, 405, 499]),
-        (Class::Unacknowledged, &[201, 202, 204, 299]),
+        (
+            Class::Config,
+            &[201, 202, 204, 299, 301, 302, 307, 400, 402, 404, 405, 499],
+        ),
     ];
     for (class, statuses) in statuses {
         classes.extend(statuses.iter().map(|status| (bare(*status), class)));
