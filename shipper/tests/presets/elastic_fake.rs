@@ -167,6 +167,10 @@ impl Store {
                     "failure_store": "used",
                 });
             }
+            // A pipeline's `drop` processor: a success, and no document.
+            Some("dropped") => {
+                return json!({ "_index": BACKING, "_id": id, "status": 200, "result": "noop" });
+            }
             Some("mapping") => return failed(400, "document_parsing_exception", "failed to parse field [a]"),
             _ => {}
         }

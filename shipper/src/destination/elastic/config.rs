@@ -52,7 +52,7 @@ pub struct Config {
 }
 
 /// What of an answer is wanted: the rest of it would be longer than the request.
-const FILTER: &str = "errors,items.*._id,items.*.status,items.*.failure_store,items.*.error.type,items.*.error.reason,\
+const FILTER: &str = "errors,items.*._id,items.*.status,items.*.result,items.*.failure_store,items.*.error.type,items.*.error.reason,\
                       items.*.error.caused_by.reason";
 /// The longest name of an index.
 const MAX_INDEX: usize = 255;

@@ -16,7 +16,8 @@
 //!
 //! | a document's status | verdict |
 //! |---|---|
-//! | 200, 201 | stored |
+//! | 200, 201 with `result` `created` | stored |
+//! | the same with `noop` | rejected: an ingest pipeline has dropped it |
 //! | the same with `failure_store` `used` | rejected: it is in the failure store, where nobody looks for it |
 //! | 409 `version_conflict_engine_exception` | stored: our own id is there already |
 //! | 429, 5xx, `cluster_block_exception` | again |
@@ -131,7 +132,14 @@ fn verdict(config: &Config, item: &Value, status: u64) -> Result<Verdict, Outcom
                 config.index
             ),
         },
-        200 | 201 if kind.is_empty() => Verdict::Stored,
+        200 | 201 if kind.is_empty() && item["result"] == "created" => Verdict::Stored,
+        200 | 201 if kind.is_empty() && item["result"] == "noop" => Verdict::Rejected {
+            code: String::from("dropped"),
+            reason: format!(
+                "{said}: an ingest pipeline of {} has dropped it: look for its `drop` processor",
+                config.index
+            ),
+        },
         409 if kind == "version_conflict_engine_exception" => Verdict::Stored,
         _ if kind == BLOCKED => again,
         401 | 403 => {

@@ -52,7 +52,7 @@ fn bulk(items: &[Value]) -> Response<Vec<u8>> {
 
 fn item(status: u16, kind: &str) -> Value {
     match kind {
-        "" => json!({ "_id": ID, "status": status }),
+        "" => json!({ "_id": ID, "status": status, "result": "created" }),
         kind => json!({ "_id": ID, "status": status, "error": { "type": kind, "reason": "why" } }),
     }
 }
@@ -216,7 +216,10 @@ fn each_document_has_its_verdict_in_its_place() {
         // Neither stored nor refused in so many words.
         item(202, ""),
         item(201, "odd_exception"),
-        json!({ "_id": ID, "status": 201, "failure_store": "not_applicable_or_unknown" }),
+        json!({ "_id": ID, "status": 201, "result": "created", "failure_store": "not_applicable_or_unknown" }),
+        // An ingest pipeline has dropped it: the service calls that a success.
+        json!({ "_id": ID, "status": 200, "result": "noop" }),
+        json!({ "_id": ID, "status": 201 }),
         json!({ "_id": ID, "status": 400, "failure_store": "not_enabled", "error": { "type": "a" } }),
     ]);
     let expected = vec![
@@ -234,8 +237,13 @@ fn each_document_has_its_verdict_in_its_place() {
         rejected("413", "413"),
         rejected("other_exception", "409 other_exception why"),
         again.clone(),
-        again,
+        again.clone(),
         Verdict::Stored,
+        rejected(
+            "dropped",
+            "200: an ingest pipeline of logs-audit has dropped it: look for its `drop` processor",
+        ),
+        again,
         rejected("a", "400 a"),
     ];
     assert_eq!(decode(&response, expected.len()), Outcome::Verdicts(expected));
@@ -284,7 +292,7 @@ fn what_the_failure_store_did_not_take_either_has_the_verdict_of_its_error() {
 fn the_ids_of_all_others_say_that_an_answer_with_a_failure_store_is_ours() {
     for items in [
         // One place too far: the documents are others, or in another order.
-        [in_failure_store(), json!({ "_id": id(0), "status": 201 })],
+        [in_failure_store(), json!({ "_id": id(0), "status": 201, "result": "created" })],
         [in_failure_store(), json!({ "status": 201 })],
         [
             in_failure_store(),
@@ -325,7 +333,7 @@ fn a_request_is_what_the_cluster_expects() {
     assert_eq!(request.uri().path(), "/logs-audit/_bulk");
     let query = request.uri().query().unwrap();
     assert!(
-        query.starts_with("filter_path=errors,items.*._id,items.*.status,"),
+        query.starts_with("filter_path=errors,items.*._id,items.*.status,items.*.result,"),
         "{query}"
     );
     assert_eq!(request.headers()[header::CONTENT_TYPE], "application/x-ndjson");
