@@ -167,7 +167,10 @@ mod tests {
         let file = std::fs::File::create(folder.path().join(Sort::Block.path(place))).unwrap();
         file.set_len(1 << 42).unwrap();
         let spool = SpoolId([7; 16]);
-        assert_eq!(carried_at(&storage, spool, place).map(|block| block.is_some()), Ok(false));
+        assert_eq!(
+            carried_at(&storage, spool, place).map(|block| block.is_some()),
+            Ok(false)
+        );
     }
 
     #[test]

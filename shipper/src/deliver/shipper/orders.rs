@@ -170,15 +170,17 @@ fn remove(shared: &Shared, by: &str, id: &str) -> Option<Outcome> {
         )));
     }
     let around = &shared.around;
-    Some(match forget(&*shared.storage, &*around.random, around.clock.wall(), by, id) {
-        Ok(forgotten) => {
-            let fields: [(&str, &dyn std::fmt::Display); 3] =
-                [("destination", &id), ("by", &by), ("given_up", &forgotten)];
-            shared.log.warn("destination forgotten", &fields);
-            done(&format!("{id} is forgotten, with {forgotten}"))
-        }
-        Err(error) => refused(&error.to_string()),
-    })
+    Some(
+        match forget(&*shared.storage, &*around.random, around.clock.wall(), by, id) {
+            Ok(forgotten) => {
+                let fields: [(&str, &dyn std::fmt::Display); 3] =
+                    [("destination", &id), ("by", &by), ("given_up", &forgotten)];
+                shared.log.warn("destination forgotten", &fields);
+                done(&format!("{id} is forgotten, with {forgotten}"))
+            }
+            Err(error) => refused(&error.to_string()),
+        },
+    )
 }
 
 fn done(message: &str) -> Outcome {

@@ -292,7 +292,10 @@ fn what_the_failure_store_did_not_take_either_has_the_verdict_of_its_error() {
 fn the_ids_of_all_others_say_that_an_answer_with_a_failure_store_is_ours() {
     for items in [
         // One place too far: the documents are others, or in another order.
-        [in_failure_store(), json!({ "_id": id(0), "status": 201, "result": "created" })],
+        [
+            in_failure_store(),
+            json!({ "_id": id(0), "status": 201, "result": "created" }),
+        ],
         [in_failure_store(), json!({ "status": 201 })],
         [
             in_failure_store(),

@@ -131,7 +131,10 @@ fn after_a_failed_sync_the_file_is_never_synced_again() {
         fails.then_some(ErrorKind::Other)
     });
     let error = cursor.commit(State::starting_at(1)).unwrap_err();
-    assert!(matches!(&error, CursorError::Io(failure) if failure.action == "sync"), "{error}");
+    assert!(
+        matches!(&error, CursorError::Io(failure) if failure.action == "sync"),
+        "{error}"
+    );
     assert_eq!(cursor.state().committed, 0);
     cursor.commit(State::starting_at(2)).unwrap();
     cursor.commit(State::starting_at(3)).unwrap();
