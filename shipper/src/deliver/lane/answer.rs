@@ -179,6 +179,13 @@ impl Lane {
     ) {
         self.trouble = Some(Trouble::new(class, now.wall, reason));
         self.stuck_since.get_or_insert(now.wall);
+        // While the lane waits the process may end and the configuration change: what is known not to be stored need not be
+        // feared twice.
+        for (entry, slot) in self.state.entries.iter_mut().zip(&self.slots) {
+            if slot.in_flight.is_none() {
+                self.dirty |= slot.mark_not_stored(entry);
+            }
+        }
         if !self.decides(number) {
             return;
         }
@@ -215,12 +222,6 @@ impl Lane {
             since,
             self.settings.destination.fingerprint(),
         ));
-        // While it is held the configuration may change: what is known not to be stored need not be feared twice.
-        for (entry, slot) in self.state.entries.iter_mut().zip(&self.slots) {
-            if slot.in_flight.is_none() {
-                slot.mark_not_stored(entry);
-            }
-        }
         self.dirty = true;
         self.back_off(number, Class::of(kind), reason, None, now);
     }

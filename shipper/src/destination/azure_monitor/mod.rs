@@ -41,7 +41,7 @@ use super::{
     Permissions,
 };
 use crate::credentials::azure::entra::Entra;
-use crate::time::{Clock, SystemClock};
+use crate::time::{Clock, SystemClock, Timestamp};
 use crate::transport::Transport;
 use crate::transport::authorized::{Authorize, AuthorizedTransport};
 use crate::transport::inquiring::InquiringTransport;

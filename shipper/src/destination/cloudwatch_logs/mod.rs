@@ -51,7 +51,7 @@ use super::{
     Outcome, Permissions, Record,
 };
 use crate::credentials::aws::{Service, Signer, provider};
-use crate::time::SystemClock;
+use crate::time::{SystemClock, Timestamp};
 use crate::transport::authorized::AuthorizedTransport;
 
 /// The kind's name in a configuration.

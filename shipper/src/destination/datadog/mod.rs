@@ -39,6 +39,7 @@ use super::{
     Batch, Compression, Context, Destination, EncodeError, Fingerprint, Format, Limits, Outcome, Permissions,
     Record,
 };
+use crate::time::Timestamp;
 
 /// The kind's name in a configuration.
 pub(super) const KIND: &str = "datadog";

@@ -64,28 +64,19 @@ fn another_target_gets_another_name_and_what_may_be_there_twice_is_counted() {
 
 #[test]
 fn what_was_clearly_not_stored_is_no_possible_duplicate_at_another_target() {
-    let mut world = World::new(Handle::CreateOnly);
-    world.fill(10);
-    let mut lane = world.open().unwrap();
-    world.run(&mut lane, MINUTE, |_| Fault::Status(401)).unwrap();
-    assert!(matches!(
-        lane.snapshot().condition,
-        Condition::Held {
-            kind: HoldKind::Auth,
-            ..
-        }
-    ));
-    drop(lane);
-    world.destination.fingerprint = [2; 16];
-    let mut lane = world.open().unwrap();
-    world.run(&mut lane, MINUTE, healthy).unwrap();
-    assert_eq!(
-        (
-            lane.snapshot().counts.redelivered,
-            lane.snapshot().counts.delivered
-        ),
-        (0, 10)
-    );
+    // A hold, and the two kinds of waiting.
+    for fault in [Fault::Status(401), Fault::Status(503), Fault::NotSent] {
+        let mut world = World::new(Handle::CreateOnly);
+        world.fill(10);
+        let mut lane = world.open().unwrap();
+        world.run(&mut lane, MINUTE, |_| fault).unwrap();
+        drop(lane);
+        world.destination.fingerprint = [2; 16];
+        let mut lane = world.open().unwrap();
+        world.run(&mut lane, MINUTE, healthy).unwrap();
+        let counts = lane.snapshot().counts;
+        assert_eq!((counts.redelivered, counts.delivered), (0, 10), "{fault:?}");
+    }
 }
 
 #[test]
