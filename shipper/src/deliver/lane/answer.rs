@@ -369,7 +369,15 @@ impl Court<'_> {
             slot.search.settled();
         }
         if let Err(error) = buried {
-            return Consequence::BackOff(Class::Storage, error.to_string(), None);
+            let reason = error.to_string();
+            // Sent again it may be there once more, each time, for as long as the disk is as it is.
+            return match not_kept + unclear {
+                0 => Consequence::BackOff(Class::Storage, reason, None),
+                _ => Consequence::Hold(
+                    HoldKind::NotKept,
+                    format!("{reason}; nothing is sent before a resume, since each sending may leave copies"),
+                ),
+            };
         }
         if !allowed && not_kept > 0 {
             let reason = format!(

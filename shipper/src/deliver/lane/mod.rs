@@ -395,7 +395,9 @@ impl Lane {
     }
 
     fn resume(&mut self) {
-        let hold = self.state.hold.as_ref().map(|hold| hold.kind);
+        let target = self.settings.destination.fingerprint();
+        let of_here = |hold: &&Hold| hold.target == target;
+        let hold = self.state.hold.as_ref().filter(of_here).map(|hold| hold.kind);
         if matches!(hold, Some(HoldKind::Rate | HoldKind::NotKept)) {
             self.guard.grant();
         }

@@ -137,15 +137,20 @@ impl Lane {
                 self.ports.dead_letters.remove(record.id.epoch, record.id.seq)?;
             }
         }
-        // Those of a batch that was being filled. Of another history of the spool there may be letters too: those stay.
+        // Those of a batch that was being filled. Of another history of the spool there may be letters too: those stay, and so
+        // do those whose record cannot be read.
         let mut source = (self.ports.further_source)()?;
+        let mut hint = self.ports.source.hint();
         for (epoch, seq) in letters.into_iter().filter(|(_, seq)| *seq >= end) {
-            source.seek(seq, Hint::default())?;
-            if let Next::Record(record, _) = source.peek()?
+            if source.seek(seq, hint).is_err() {
+                continue;
+            }
+            if let Ok(Next::Record(record, _)) = source.peek()
                 && (record.id.epoch, record.id.seq) == (epoch, seq)
             {
                 self.ports.dead_letters.remove(epoch, seq)?;
             }
+            hint = source.hint();
         }
         Ok(())
     }

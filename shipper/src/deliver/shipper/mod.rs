@@ -143,6 +143,8 @@ struct Shared {
     /// The runners are being exchanged: whoever looks for one now would not find it.
     reloading: AtomicBool,
     runners: Mutex<Vec<Arc<Runner>>>,
+    /// Held by whoever changes which destinations there are, on disk or among the runners.
+    exchange: Mutex<()>,
 }
 
 impl Shared {
@@ -198,6 +200,7 @@ impl Shipper {
             stopping: AtomicBool::new(false),
             reloading: AtomicBool::new(false),
             runners: Mutex::default(),
+            exchange: Mutex::default(),
         });
         let mut shipper = Self {
             shared,
@@ -260,6 +263,11 @@ impl Shipper {
     /// # Errors
     /// [`StartError::Thread`]: the destinations for which there was no thread are not served.
     pub fn reload(&self, lanes: Lanes, patience: Duration) -> Result<(), StartError> {
+        let _exchange = self
+            .shared
+            .exchange
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         self.shared.reloading.store(true, Ordering::SeqCst);
         let lanes = self.with_held(lanes);
         let goes_on = |runner: &Arc<Runner>| lanes.iter().any(|lane| runner.config.goes_on_as(lane));

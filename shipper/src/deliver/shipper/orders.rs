@@ -3,8 +3,7 @@
 //! A command is answered when it is done, durably; until then it stays where it is and is asked for again, so that a crash
 //! at any moment does it, or does it once more, as each [`Command`] says is right.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, TryLockError};
 
 use super::Shared;
 use super::runner::Runner;
@@ -159,12 +158,14 @@ fn discard(shared: &Shared, id: &str, which: &Letters, reason: &str) -> Outcome 
 
 /// Gives a destination up that is no longer configured; not while that may change.
 fn remove(shared: &Shared, by: &str, id: &str) -> Option<Outcome> {
-    // A reload that would add it again waits until it is gone, and one that has begun is waited for.
-    let runners = shared.runners();
-    if shared.reloading.load(Ordering::SeqCst) {
-        return None;
-    }
-    if runners.iter().any(|runner| runner.config.id == id) {
+    // A reload that would add it again waits until it is gone, and one that has begun is waited for. The runners are not
+    // locked for so long: whoever appends looks at them too.
+    let _exchange = match shared.exchange.try_lock() {
+        Ok(exchange) => exchange,
+        Err(TryLockError::Poisoned(exchange)) => exchange.into_inner(),
+        Err(TryLockError::WouldBlock) => return None,
+    };
+    if shared.runners().iter().any(|runner| runner.config.id == id) {
         return Some(refused(&format!(
             "`{id}` is in the configuration: remove it there first, and reload"
         )));

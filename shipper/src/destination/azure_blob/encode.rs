@@ -63,11 +63,12 @@ pub(super) fn encode(
     let attempt = batch.attempt;
     let body = object::body(batch, &config.layout)?;
     let content_type = object::content_type(attempt.format, attempt.compression);
+    let checksum = config.checksum.of(&body.bytes);
     let mut request = asked(Request::put(config.address.blob(&attempt.name)))
         .header(IF_NONE_MATCH, "*")
         .header(CONTENT_TYPE, content_type)
-        .header(config.checksum.header(), config.checksum.of(&body.bytes));
-    for (name, value) in object::metadata(batch, body.digest) {
+        .header(config.checksum.header(), &checksum);
+    for (name, value) in object::metadata(batch, body.digest, Some(&checksum)) {
         request = request.header(metadata_header(name), value);
     }
     for (name, value) in &demands(config, attempt.made_at, context.now) {

@@ -7,7 +7,7 @@ use super::decode::{is_taken, may_be_taken};
 use super::encode::{asked, metadata_header};
 use crate::destination::BodyDigest;
 use crate::destination::azure::error_code;
-use crate::destination::object::{DIGEST, Damaged, Found, Tells, Told, text};
+use crate::destination::object::{CHECKSUM, DIGEST, Damaged, Found, Tells, Told, text};
 use crate::transport::SendError;
 use crate::transport::inquiring::Inquire;
 
@@ -46,6 +46,7 @@ impl Tells for AzureBlob {
         Some(Told {
             checksum: text(answer.headers(), self.config.checksum.header()),
             digest: text(answer.headers(), &metadata_header(DIGEST)),
+            came_with: text(answer.headers(), &metadata_header(CHECKSUM)),
         })
     }
 

@@ -222,6 +222,7 @@ fn a_request_creates_one_blob_and_says_what_is_in_it() {
         ("content-type", "application/x-ndjson"),
         ("content-md5", MD5),
         ("x-ms-meta-auditship_sha256", SHA256),
+        ("x-ms-meta-auditship_checksum", MD5),
         ("x-ms-meta-auditship_records", "3"),
         ("x-ms-meta-auditship_earliest", "1970-01-01T00:00:00.000100000Z"),
         ("x-ms-meta-auditship_latest", "1970-01-01T00:00:00.000102000Z"),
@@ -366,14 +367,18 @@ fn a_name_that_has_other_bytes_is_not_this_batch_whatever_its_metadata_says() {
         let request = encode(&blob).0;
         let sum = request.headers()[name].to_str().unwrap();
         let digest = request.headers()["x-ms-meta-auditship_sha256"].clone();
-        for (told, class) in [
-            (Some(sum), Class::Stored),
-            (None, Class::Stored),
-            (Some("AAAAAA=="), Class::Taken),
+        assert_eq!(request.headers()["x-ms-meta-auditship_checksum"], sum);
+        for (came_with, told, class) in [
+            (sum, Some(sum), Class::Stored),
+            (sum, None, Class::Stored),
+            (sum, Some("AAAAAA=="), Class::Taken),
+            // The same records as an earlier sending compressed them.
+            ("AAAAAA==", Some("AAAAAA=="), Class::Stored),
         ] {
             let mut look = Response::builder()
                 .status(200)
-                .header("x-ms-meta-auditship_sha256", &digest);
+                .header("x-ms-meta-auditship_sha256", &digest)
+                .header("x-ms-meta-auditship_checksum", came_with);
             if let Some(told) = told {
                 look = look.header(name, told);
             }

@@ -21,7 +21,7 @@ pub(super) fn encode(config: &Config, batch: &Batch<'_>) -> Result<Request<Vec<u
     let Body { bytes, digest } = object::body(batch, &config.layout)?;
     let content_type = object::content_type(attempt.format, attempt.compression);
     let crc = Crc32c(BASE64.encode(crc32c::crc32c(&bytes).to_be_bytes()));
-    let metadata: serde_json::Map<_, _> = object::metadata(batch, digest)
+    let metadata: serde_json::Map<_, _> = object::metadata(batch, digest, Some(&crc.0))
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.into()))
         .collect();

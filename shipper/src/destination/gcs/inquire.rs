@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Gcs;
 use super::encode::Crc32c;
-use crate::destination::object::{DIGEST, Damaged, Found, Tells, Told};
+use crate::destination::object::{CHECKSUM, DIGEST, Damaged, Found, Tells, Told};
 use crate::transport::SendError;
 use crate::transport::inquiring::Inquire;
 
@@ -56,6 +56,7 @@ impl Tells for Gcs {
         Some(Told {
             checksum: text(&object["crc32c"]),
             digest: text(&object["metadata"][DIGEST]),
+            came_with: text(&object["metadata"][CHECKSUM]),
         })
     }
 }

@@ -240,6 +240,7 @@ fn a_request_creates_one_object_and_says_what_is_in_it() {
             "customTime": "1970-01-01T00:00:00.000102000Z",
             "metadata": {
                 "auditship-sha256": SHA256,
+                "auditship-checksum": CRC32C,
                 "auditship-records": "3",
                 "auditship-earliest": "1970-01-01T00:00:00.000100000Z",
                 "auditship-latest": "1970-01-01T00:00:00.000102000Z",
@@ -454,12 +455,16 @@ fn a_name_that_is_taken_is_looked_at() {
     };
     let known = |metadata: Value| Step::Answer(answered(&json!({ "metadata": metadata })));
     let crc = parts(&encode(&gcs).0).0["crc32c"].clone();
+    let mut earlier = ours.clone();
+    earlier["auditship-checksum"] = json!("AAAAAA==");
     let holding = |metadata: Value, crc: &Value| {
         Step::Answer(answered(&json!({ "metadata": metadata, "crc32c": crc })))
     };
     for (first, look, class) in [
         (412, known(ours.clone()), Class::Stored),
         (412, holding(ours.clone(), &crc), Class::Stored),
+        // The same records as an earlier sending compressed them.
+        (412, holding(earlier, &json!("AAAAAA==")), Class::Stored),
         // What it says of itself came with it; what the store tells of its bytes did not.
         (412, holding(ours.clone(), &json!("AAAAAA==")), Class::Taken),
         (403, holding(ours.clone(), &json!("AAAAAA==")), Class::Taken),

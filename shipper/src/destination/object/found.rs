@@ -36,6 +36,15 @@ pub(in crate::destination) struct Told {
     pub(in crate::destination) checksum: Option<String>,
     /// Our digest in the object's metadata, if it is there.
     pub(in crate::destination) digest: Option<String>,
+    /// The checksum in the object's metadata, if it is there: that of the bytes as they were sent.
+    pub(in crate::destination) came_with: Option<String>,
+}
+
+impl Told {
+    /// Whether the store has other bytes than came.
+    fn is_damaged(&self) -> bool {
+        matches!((&self.came_with, &self.checksum), (Some(came), Some(has)) if came != has)
+    }
 }
 
 /// Where a store tells what it holds.
@@ -50,11 +59,6 @@ pub(in crate::destination) trait Tells {
     fn code(&self, _answer: &Response<Vec<u8>>) -> String {
         String::new()
     }
-
-    /// Whether what is told is of other bytes than were sent.
-    fn is_damaged(&self, request: &Request<Vec<u8>>, told: &Told) -> bool {
-        matches!((self.sent(request), &told.checksum), (Some(sent), Some(stored)) if sent != *stored)
-    }
 }
 
 /// The store tells another checksum than that of what was sent; put into the extensions of its answer.
@@ -68,10 +72,8 @@ impl Damaged {
         request: &Request<Vec<u8>>,
         response: &mut Response<Vec<u8>>,
     ) {
-        if store
-            .told(response)
-            .is_some_and(|told| store.is_damaged(request, &told))
-        {
+        let stored = store.told(response).and_then(|told| told.checksum);
+        if matches!((store.sent(request), stored), (Some(sent), Some(stored)) if sent != stored) {
             response.extensions_mut().insert(Self);
         }
     }
@@ -109,7 +111,7 @@ impl Found {
         match answer.status().as_u16() {
             200 => match store.told(&answer) {
                 // What it says of itself is ours, and not what it holds.
-                Some(told) if store.is_damaged(request, &told) => Self::Other {
+                Some(told) if told.is_damaged() => Self::Other {
                     what: String::from(
                         "its bytes are not those that were sent: the store tells another checksum",
                     ),

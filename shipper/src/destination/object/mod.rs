@@ -7,7 +7,8 @@
 //! # Invariants
 //! 1. An object is only ever created. A name that is taken is looked at, and never written over.
 //! 2. What has our digest of the plain body is this batch, since no other batch has the same records: unless the store tells
-//!    another checksum of its bytes. What an object says of itself came with it, what the store tells of it did not.
+//!    another checksum of its bytes than came with them. What an object says of itself came with it, what the store tells of
+//!    it did not.
 //! 3. Compressed objects carry no `Content-Encoding`: it would make some readers unpack them on the way, so that their
 //!    bytes were others than those whose checksum was stored.
 
@@ -54,8 +55,17 @@ pub(super) fn content_type(format: Format, compression: Compression) -> &'static
 /// The name of the metadata entry that holds the SHA-256 of the plain body, in hexadecimal digits.
 pub(super) const DIGEST: &str = "auditship-sha256";
 
-/// What an object says of itself, by name and value: printable ASCII, some 350 bytes together.
-pub(super) fn metadata(batch: &Batch<'_>, digest: BodyDigest) -> Vec<(&'static str, String)> {
+/// The name of the metadata entry that holds the checksum of the bytes as they were sent, in the store's own form. Another
+/// sending of the batch may have other bytes: what compresses changes.
+pub(super) const CHECKSUM: &str = "auditship-checksum";
+
+/// What an object says of itself, by name and value: printable ASCII, some 400 bytes together. `checksum` is the one that is
+/// sent with it, where that is one that the store tells later.
+pub(super) fn metadata(
+    batch: &Batch<'_>,
+    digest: BodyDigest,
+    checksum: Option<&str>,
+) -> Vec<(&'static str, String)> {
     let times = || batch.records.iter().map(|record| record.entry.time);
     let id = |record: Option<&Record<'_>>| {
         record.map_or_else(String::new, |record| {
@@ -63,14 +73,16 @@ pub(super) fn metadata(batch: &Batch<'_>, digest: BodyDigest) -> Vec<(&'static s
         })
     };
     let time = |time: Option<Timestamp>| time.unwrap_or_default().to_rfc3339();
-    vec![
+    let mut metadata = vec![
         (DIGEST, hex(&digest.0).to_string()),
         ("auditship-records", batch.records.len().to_string()),
         ("auditship-earliest", time(times().min())),
         ("auditship-latest", time(times().max())),
         ("auditship-first", id(batch.records.first())),
         ("auditship-last", id(batch.records.last())),
-    ]
+    ];
+    metadata.extend(checksum.map(|checksum| (CHECKSUM, checksum.to_owned())));
+    metadata
 }
 
 /// The value of a header, where it is there and text.

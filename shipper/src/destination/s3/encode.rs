@@ -43,7 +43,8 @@ pub(super) fn encode(
     let mut request = Request::put(config.address.object(&attempt.name))
         .header(IF_NONE_MATCH, "*")
         .header(CONTENT_TYPE, content_type(attempt.format, attempt.compression));
-    for (name, value) in object::metadata(batch, body.digest) {
+    let checksum = (config.checksum == Checksum::Sha256).then(|| BASE64.encode(sent.0));
+    for (name, value) in object::metadata(batch, body.digest, checksum.as_deref()) {
         request = request.header(format!("x-amz-meta-{name}"), value);
     }
     for (name, value) in &demands(config, attempt.made_at, context.now) {

@@ -6,7 +6,7 @@ use super::S3;
 use super::decode::is_elsewhere;
 use super::encode::{SHA256, owner};
 use crate::destination::aws::{error_code, xml_text};
-use crate::destination::object::{DIGEST, Damaged, Found, Tells, Told, text};
+use crate::destination::object::{CHECKSUM, DIGEST, Damaged, Found, Tells, Told, text};
 use crate::transport::SendError;
 use crate::transport::inquiring::Inquire;
 
@@ -66,6 +66,7 @@ impl Tells for S3 {
         Some(Told {
             checksum: text(answer.headers(), SHA256),
             digest: text(answer.headers(), &format!("x-amz-meta-{DIGEST}")),
+            came_with: text(answer.headers(), &format!("x-amz-meta-{CHECKSUM}")),
         })
     }
 }

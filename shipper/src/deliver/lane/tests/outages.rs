@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::world::{MINUTE, World, healthy};
 use crate::deliver::testing::{Fault, Handle};
-use crate::deliver::{Action, Condition};
+use crate::deliver::{Action, Activity, Condition};
 use crate::spool::cursor::HoldKind;
 use crate::time::Timestamp;
 use crate::transport::SendError;
@@ -155,6 +155,28 @@ fn a_disk_that_takes_no_dead_letter_keeps_the_record_and_what_was_stored_beside_
     world.run(&mut lane, 5 * MINUTE, healthy).unwrap();
     assert_eq!((world.letters(), lane.is_drained()), (vec![4], true));
     assert_eq!(world.receiver.times(10).iter().sum::<usize>(), 9);
+}
+
+#[test]
+fn a_disk_that_takes_no_dead_letter_lets_no_copies_be_made() {
+    let mut world = World::new(Handle::None);
+    world.fill(10);
+    world.receiver.stops = BTreeSet::from([6]);
+    world.disk.fail_when(|call| {
+        (call.path.starts_with("dead-letters") && call.op.is_change())
+            .then_some(std::io::ErrorKind::StorageFull)
+    });
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, 60 * MINUTE, healthy).unwrap();
+    let Condition::Held { kind, reason, .. } = lane.snapshot().condition else {
+        panic!("held")
+    };
+    assert_eq!((kind, world.receiver.requests), (HoldKind::NotKept, 1));
+    assert!(reason.contains("dead-letters/archive"), "{reason}");
+    world.disk.heal();
+    lane.desire(Activity::Active, 1);
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!((world.letters(), lane.is_drained()), (vec![6], true));
 }
 
 #[test]

@@ -218,6 +218,37 @@ fn what_one_target_did_not_keep_does_not_hold_another_nor_lift_its_brake() {
     assert_eq!(lane.snapshot().counts.delivered, 10);
 }
 
+/// That a person says that one target is right does not vouch for another.
+#[test]
+fn a_resume_after_another_target_is_configured_gives_up_nothing() {
+    let mut world = World::new(Handle::None);
+    world.fill(1);
+    world.receiver.poison = (0..30).collect();
+    let mut lane = world.open().unwrap();
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    drop(lane);
+    world.receiver.sender_died();
+    world.destination.fingerprint = [2; 16];
+    let mut lane = world.open().unwrap();
+    lane.desire(Activity::Active, 1);
+    world.run(&mut lane, 10 * MINUTE, healthy).unwrap();
+    let condition = lane.snapshot().condition;
+    assert!(
+        matches!(
+            condition,
+            Condition::Held {
+                kind: HoldKind::Refused,
+                ..
+            }
+        ),
+        "{condition:?}"
+    );
+    assert_eq!(world.letters(), [] as [u64; 0]);
+    lane.desire(Activity::Active, 2);
+    world.run(&mut lane, MINUTE, healthy).unwrap();
+    assert_eq!(world.letters(), [0]);
+}
+
 /// That some of a batch was stored proves nothing for other bytes.
 #[test]
 fn what_was_stored_in_another_form_does_not_say_whose_fault_a_refusal_is() {

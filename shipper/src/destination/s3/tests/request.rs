@@ -40,6 +40,7 @@ fn a_request_creates_one_object_and_says_what_is_in_it() {
             String::from("content-type: application/x-ndjson"),
             String::from("if-none-match: *"),
             format!("x-amz-checksum-sha256: {SHA256_BASE64}"),
+            format!("x-amz-meta-auditship-checksum: {SHA256_BASE64}"),
             String::from("x-amz-meta-auditship-earliest: 1970-01-01T00:00:00.000100000Z"),
             String::from("x-amz-meta-auditship-first: 07070707070707070707070707070707-0000000000000009-100"),
             String::from("x-amz-meta-auditship-last: 07070707070707070707070707070707-0000000000000009-102"),

@@ -108,9 +108,17 @@ fn a_name_that_has_other_bytes_is_not_this_batch_whatever_its_metadata_says() {
         header("x-amz-meta-auditship-sha256"),
         header("x-amz-checksum-sha256"),
     );
-    for (stored, class) in [(sum.as_str(), Class::Stored), ("AAAA", Class::Taken)] {
+    assert_eq!(header("x-amz-meta-auditship-checksum"), sum);
+    let sum = sum.as_str();
+    for (came_with, stored, class) in [
+        (sum, sum, Class::Stored),
+        (sum, "AAAA", Class::Taken),
+        // The same records as an earlier sending compressed them.
+        ("AAAA", "AAAA", Class::Stored),
+    ] {
         let told = [
             ("x-amz-meta-auditship-sha256", digest.as_str()),
+            ("x-amz-meta-auditship-checksum", came_with),
             ("x-amz-checksum-sha256", stored),
         ];
         let (outcome, sent) = send(
