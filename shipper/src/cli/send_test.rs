@@ -143,7 +143,11 @@ impl Marked {
                 Some(Verdict::Rejected { code, reason } | Verdict::NotKept { code, reason }) => {
                     Err(format!("not stored: {code}: {reason}"))
                 }
-                Some(Verdict::Retry { .. } | Verdict::Unclear) | None => {
+                Some(Verdict::Unclear) => Err(format!(
+                    "whether it is stored is unclear; {} tells",
+                    destination.query(&batch)
+                )),
+                Some(Verdict::Retry { .. }) | None => {
                     Err(String::from("not stored: it is to be tried again later"))
                 }
             },

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::world::{MINUTE, World, healthy};
+use super::world::{MINUTE, World, healthy, held};
 use crate::deliver::testing::{Fault, Handle, response};
 use crate::deliver::{Action, Activity, Condition};
 use crate::spool::cursor::HoldKind;
@@ -16,14 +16,8 @@ fn a_destination_that_takes_none_but_small_records_does_not_drain_into_dead_lett
     }
     let mut lane = world.open().unwrap();
     world.run(&mut lane, 60 * MINUTE, healthy).unwrap();
-    let Condition::Held {
-        kind: HoldKind::Rate,
-        reason,
-        ..
-    } = lane.snapshot().condition
-    else {
-        panic!("held")
-    };
+    let (kind, reason) = held(&lane);
+    assert_eq!(kind, HoldKind::Rate, "{reason}");
     assert!(reason.contains("larger than the"), "{reason}");
     assert_eq!(world.letters().len(), 10);
     // With a configuration that takes them they go.
@@ -60,13 +54,7 @@ fn one_refused_record_alone_is_held_until_company_shows_whose_fault_it_is() {
     world.receiver.poison = BTreeSet::from([0]);
     let mut lane = world.open().unwrap();
     world.run(&mut lane, 60 * MINUTE, healthy).unwrap();
-    assert!(matches!(
-        lane.snapshot().condition,
-        Condition::Held {
-            kind: HoldKind::Refused,
-            ..
-        }
-    ));
+    assert_eq!(held(&lane).0, HoldKind::Refused);
     assert_eq!(world.letters(), [] as [u64; 0]);
     world.fill(3);
     world.run(&mut lane, 10 * MINUTE, healthy).unwrap();
@@ -186,13 +174,7 @@ fn what_one_target_did_not_keep_does_not_hold_another_nor_lift_its_brake() {
     world.receiver.not_kept = (0..25).collect();
     let mut lane = world.open().unwrap();
     world.run(&mut lane, MINUTE, healthy).unwrap();
-    assert!(matches!(
-        lane.snapshot().condition,
-        Condition::Held {
-            kind: HoldKind::NotKept,
-            ..
-        }
-    ));
+    assert_eq!(held(&lane).0, HoldKind::NotKept);
     drop(lane);
     world.receiver.sender_died();
     world.receiver.not_kept.clear();
@@ -200,17 +182,7 @@ fn what_one_target_did_not_keep_does_not_hold_another_nor_lift_its_brake() {
     world.destination.fingerprint = [2; 16];
     let mut lane = world.open().unwrap();
     world.run(&mut lane, MINUTE, healthy).unwrap();
-    let condition = lane.snapshot().condition;
-    assert!(
-        matches!(
-            condition,
-            Condition::Held {
-                kind: HoldKind::Rate,
-                ..
-            }
-        ),
-        "{condition:?}"
-    );
+    assert_eq!(held(&lane).0, HoldKind::Rate);
     // Ten at each of the two are few enough.
     assert_eq!(world.letters(), (0..20).collect::<Vec<_>>());
     world.receiver.rejected.clear();
@@ -232,17 +204,7 @@ fn a_resume_after_another_target_is_configured_gives_up_nothing() {
     let mut lane = world.open().unwrap();
     lane.desire(Activity::Active, 1);
     world.run(&mut lane, 10 * MINUTE, healthy).unwrap();
-    let condition = lane.snapshot().condition;
-    assert!(
-        matches!(
-            condition,
-            Condition::Held {
-                kind: HoldKind::Refused,
-                ..
-            }
-        ),
-        "{condition:?}"
-    );
+    assert_eq!(held(&lane).0, HoldKind::Refused);
     assert_eq!(world.letters(), [] as [u64; 0]);
     lane.desire(Activity::Active, 2);
     world.run(&mut lane, MINUTE, healthy).unwrap();
@@ -273,17 +235,7 @@ fn what_was_stored_in_another_form_does_not_say_whose_fault_a_refusal_is() {
     world.receiver.poison = (0..10).collect();
     let mut lane = world.open().unwrap();
     world.run(&mut lane, 10 * MINUTE, healthy).unwrap();
-    let condition = lane.snapshot().condition;
-    assert!(
-        matches!(
-            condition,
-            Condition::Held {
-                kind: HoldKind::Refused,
-                ..
-            }
-        ),
-        "{condition:?}"
-    );
+    assert_eq!(held(&lane).0, HoldKind::Refused);
     assert_eq!(world.letters(), [] as [u64; 0]);
 }
 
@@ -333,14 +285,8 @@ fn explicit_verdicts_become_dead_letters_below_the_rate_and_a_hold_above_it() {
     world.receiver.rejected = (60..90).collect();
     world.fill(30);
     world.run(&mut lane, Duration::from_secs(50), healthy).unwrap();
-    let Condition::Held {
-        kind: HoldKind::Rate,
-        reason,
-        ..
-    } = lane.snapshot().condition
-    else {
-        panic!("held");
-    };
+    let (kind, reason) = held(&lane);
+    assert_eq!(kind, HoldKind::Rate, "{reason}");
     assert!(reason.contains("dead_letter_rate"), "{reason}");
     let dead = lane.snapshot().counts.dead_lettered;
     assert!(dead <= 2 + 10, "{dead}");

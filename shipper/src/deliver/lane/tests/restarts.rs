@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::world::{MINUTE, World, healthy};
+use super::world::{MINUTE, World, healthy, held};
 use crate::deliver::testing::{Fault, Handle, locked, response};
-use crate::deliver::{Action, Activity, Condition};
+use crate::deliver::{Action, Activity};
 use crate::destination::Format;
 use crate::spool::cursor::{Disposition, HoldKind};
 
@@ -85,13 +85,7 @@ fn a_name_that_something_else_has_is_a_conflict_until_a_person_resumes() {
     world.fill(10);
     let mut lane = world.open().unwrap();
     world.run(&mut lane, 10 * MINUTE, |_| Fault::Status(412)).unwrap();
-    assert!(matches!(
-        lane.snapshot().condition,
-        Condition::Held {
-            kind: HoldKind::Conflict,
-            ..
-        }
-    ));
+    assert_eq!(held(&lane).0, HoldKind::Conflict);
     assert_eq!(lane.snapshot().counts.delivered, 0, "however often it is asked");
     // Neither does an answer that got lost make the name ours, nor a restart.
     world.run(&mut lane, 10 * MINUTE, |_| Fault::RequestLost).unwrap();
@@ -122,13 +116,7 @@ fn a_name_that_was_compared_and_is_another_batch_is_a_conflict_also_after_a_lost
     drop(lane);
     let mut lane = world.open().unwrap();
     world.run(&mut lane, 10 * MINUTE, |_| Fault::Status(412)).unwrap();
-    assert!(matches!(
-        lane.snapshot().condition,
-        Condition::Held {
-            kind: HoldKind::Conflict,
-            ..
-        }
-    ));
+    assert_eq!(held(&lane).0, HoldKind::Conflict);
     assert_eq!(lane.snapshot().counts.delivered, 0);
     lane.desire(Activity::Active, 1);
     world.run(&mut lane, MINUTE, healthy).unwrap();
@@ -146,25 +134,13 @@ fn a_conflict_is_remembered_when_another_hold_came_after_it() {
     let mut lane = world.open().unwrap();
     world.run(&mut lane, MINUTE, |_| Fault::Status(412)).unwrap();
     world.run(&mut lane, 10 * MINUTE, |_| Fault::Status(401)).unwrap();
-    assert!(matches!(
-        lane.snapshot().condition,
-        Condition::Held {
-            kind: HoldKind::Auth,
-            ..
-        }
-    ));
+    assert_eq!(held(&lane).0, HoldKind::Auth);
     drop(lane);
     let mut lane = world.open().unwrap();
     world.run(&mut lane, 10 * MINUTE, |_| Fault::RequestLost).unwrap();
     world.run(&mut lane, 10 * MINUTE, |_| Fault::Status(412)).unwrap();
     assert_eq!(lane.snapshot().counts.delivered, 0);
-    assert!(matches!(
-        lane.snapshot().condition,
-        Condition::Held {
-            kind: HoldKind::Conflict,
-            ..
-        }
-    ));
+    assert_eq!(held(&lane).0, HoldKind::Conflict);
 }
 
 #[test]

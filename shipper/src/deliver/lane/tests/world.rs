@@ -8,13 +8,13 @@ use crate::deliver::backoff::Policy;
 use crate::deliver::pack::Batching;
 use crate::deliver::testing::{Fault, Handle, Plain, Receiver, locked};
 use crate::deliver::{
-    Action, Activity, Decision, Journal, Lane, LaneError, Next, Now, Ports, RecordFilter, Settings, Source,
-    SourceError, StoredLetters,
+    Action, Activity, Condition, Decision, Journal, Lane, LaneError, Next, Now, Ports, RecordFilter,
+    Settings, Source, SourceError, StoredLetters,
 };
 use crate::destination::Record;
 use crate::random::SeededRandom;
 use crate::spool::Provenance;
-use crate::spool::cursor::{Cursor, CursorError, Disposition, Hint, State};
+use crate::spool::cursor::{Cursor, CursorError, Disposition, Hint, HoldKind, State};
 use crate::spool::draft::TableEntry;
 use crate::spool::identity::{Epoch, Key, RecordId, SpoolId};
 use crate::spool::storage::sim::SimStorage;
@@ -32,6 +32,14 @@ pub(super) const FILTERED: u32 = 1;
 /// A receiver without a fault.
 pub(super) fn healthy(_: &http::Request<Vec<u8>>) -> Fault {
     Fault::None
+}
+
+/// What holds the lane, and why.
+pub(super) fn held(lane: &Lane) -> (HoldKind, String) {
+    match lane.snapshot().condition {
+        Condition::Held { kind, reason, .. } => (kind, reason),
+        other => panic!("not held: {other:?}"),
+    }
 }
 
 /// The spool: records in memory, some of them lost.
